@@ -1,0 +1,49 @@
+"""Every error that gpuhiggs raises on purpose.
+
+::
+
+    GpuhiggsError
+    ├── InputError          what the user gave cannot be used: exit status 2
+    │   ├── ConfigError     the configuration: an unknown key, a value out of range
+    │   ├── FileError       an event file: missing, truncated, not ROOT
+    │   └── SchemaError     a tree or branch that the channel needs is not in the file
+    ├── RunError            the run could not finish: exit status 1
+    └── MissingExtraError   a feature needs an optional package: exit status 2
+"""
+
+from __future__ import annotations
+
+
+class GpuhiggsError(Exception):
+    """Base of all errors that a user can act on; its message is complete by itself."""
+
+    exit_status = 1
+
+
+class InputError(GpuhiggsError):
+    """What the user gave cannot be used."""
+
+    exit_status = 2
+
+
+class ConfigError(InputError):
+    """A key or value of the configuration is wrong; the message names its place and what is known."""
+
+
+class FileError(InputError):
+    """An event file is missing, truncated or not what it should be."""
+
+
+class SchemaError(InputError):
+    """A tree or branch that is needed is not in the file; the message says what was looked for."""
+
+
+class RunError(GpuhiggsError):
+    """A run could not be finished."""
+
+
+class MissingExtraError(InputError):
+    """A feature needs an optional package that is not installed."""
+
+    def __init__(self, feature: str, package: str, extra: str) -> None:
+        super().__init__(f"{feature} needs the package {package!r}: pip install 'gpuhiggs[{extra}]'")

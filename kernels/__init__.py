@@ -1,0 +1,1 @@
+"""Scalar functions of one event, compiled for CPU and GPU from one body."""
