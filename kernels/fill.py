@@ -1,0 +1,147 @@
+"""Integer sums of weights: histograms and counters that do not depend on the order of events.
+
+A weight w is kept as three integers (design: no floating-point sum is ever made in the event loop):
+
+* ``q = floor(w · 2³⁰ + ½)`` for Σw,
+* ``hi = floor(w²)`` and ``lo = floor((w² - hi) · 2⁴⁰ + ½)`` for Σw².
+
+With |w| < 2¹¹ a bin takes 2²¹ fills before an int64 can wrap: |Σq| ≤ 2⁴¹ · 2²¹, Σhi ≤ 2²² · 2²¹, Σlo ≤ 2⁴⁰ · 2²¹.
+A launch fills a bin at most that often; launches are merged in wider integers (:mod:`gpuhiggs.histogram`).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from .language import Float64, Int64, add, scalar
+
+WEIGHT_LIMIT = 2.0**11
+"""Largest |weight| in units of the dataset's weight unit; at or above it an event is a counted error."""
+
+FRACTION_BITS = 30
+SQUARE_BITS = 40
+_FRACTION = 2.0**FRACTION_BITS
+_SQUARE = 2.0**SQUARE_BITS
+
+
+class Weight(NamedTuple):
+    """One weight as integers; see the module's text."""
+
+    q: int
+    hi: int
+    lo: int
+
+
+class Counter(NamedTuple):
+    """Rows of (entries, Σq, Σhi, Σlo): a cutflow."""
+
+    sums: Int64
+    """Shape (rows, 4)."""
+
+
+class Histograms(NamedTuple):
+    """All histograms of a channel, by number: accumulators and axes.
+
+    Bins are numbered with the flow bins: 0 is the underflow, ``bins + 1`` the overflow, which also takes NaN, as in
+    boost-histogram.
+    """
+
+    sumw: Int64
+    """Σq: one after the other, each of shape (categories, bins + 2, variations)."""
+    sumw2: Int64
+    """Σhi and Σlo: each of shape (categories, bins + 2, shifts, 2)."""
+    layout: Int64
+    """Shape (histograms, 8): columns OFFSET, OFFSET2, BINS, UNIFORM, EDGES, CATEGORIES, VARIATIONS, SHIFTS."""
+    limits: Float64
+    """Shape (histograms, 2): lower and upper edge of uniform bins."""
+    edges: Float64
+    """The edges of histograms with bins of different widths, one after the other."""
+    misfilled: Int64
+    """Fills with a category or shift that the histogram does not have: a mistake in the body."""
+
+
+OFFSET, OFFSET2, BINS, UNIFORM, EDGES, CATEGORIES, VARIATIONS, SHIFTS = range(8)
+LAYOUT = 8
+
+
+@scalar
+def is_weight(w):
+    """Whether *w* can be accumulated: finite and below the limit."""
+    return w > -WEIGHT_LIMIT and w < WEIGHT_LIMIT
+
+
+@scalar
+def quantise(w):
+    """Return *w* as integers; the caller has asked :func:`is_weight`."""
+    scaled = w * _FRACTION + 0.5
+    q = int(scaled)
+    if q > scaled:  # int() truncates towards zero
+        q -= 1
+    square = w * w
+    hi = int(square)
+    lo = int((square - hi) * _SQUARE + 0.5)
+    return Weight(q, hi, lo)
+
+
+@scalar
+def uniform_bin(x, bins, low, high):
+    """Return the bin of *x* on an axis of equal bins, flow bins included: boost-histogram's own formula, plus one."""
+    z = (x - low) / (high - low)
+    if z < 1.0:
+        return int(z * bins) + 1 if z >= 0.0 else 0
+    return bins + 1
+
+
+@scalar
+def variable_bin(x, bins, edges, start):
+    """Return the bin of *x* among the edges that begin at *start*: the number of edges that are not above it."""
+    low = 0
+    high = bins + 1
+    if x != x:
+        return high
+    while low < high:
+        middle = (low + high) // 2
+        if edges[start + middle] <= x:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@scalar
+def fill(histograms, number, category, x, shift, weight):
+    """Fill *x* with *weight* into a category of a histogram, for the variation *shift* (0 is nominal)."""
+    layout = histograms.layout
+    row = number * LAYOUT
+    bins = layout[row + BINS]
+    shifts = layout[row + SHIFTS]
+    if category < 0 or category >= layout[row + CATEGORIES] or shift < 0 or shift >= shifts:
+        add(histograms.misfilled, 0, 1)
+        return
+    if layout[row + UNIFORM] == 1:
+        found = uniform_bin(x, bins, histograms.limits[2 * number], histograms.limits[2 * number + 1])
+    else:
+        found = variable_bin(x, bins, histograms.edges, layout[row + EDGES])
+    cell = category * (bins + 2) + found
+    add(histograms.sumw, layout[row + OFFSET] + cell * layout[row + VARIATIONS] + shift, weight.q)
+    square = layout[row + OFFSET2] + (cell * shifts + shift) * 2
+    add(histograms.sumw2, square, weight.hi)
+    add(histograms.sumw2, square + 1, weight.lo)
+
+
+@scalar
+def count(counter, row, weight):
+    """Add one event of *weight* to a row of a counter."""
+    add(counter.sums, row * 4, 1)
+    add(counter.sums, row * 4 + 1, weight.q)
+    add(counter.sums, row * 4 + 2, weight.hi)
+    add(counter.sums, row * 4 + 3, weight.lo)
+
+
+@scalar
+def tally(rows, row, weight):
+    """Add one event of *weight* to a row of (entries, Σq, Σhi, Σlo) in scratch memory that no other thread sees."""
+    rows[row * 4] = rows[row * 4] + 1
+    rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
+    rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
+    rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo

@@ -1,0 +1,255 @@
+"""H→ZZ*→4ℓ in CMS data: select the leptons, form the ZZ candidates, categorise and fill, in one body.
+
+Objects are in :mod:`.leptons` and :mod:`.jets`, the ZZ algorithm in :mod:`.zz`; the production categories follow
+CJLST/ZZAnalysis, Category.cc (categoryMor18), in their order, as far as they need no matrix-element discriminant.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import fill as sums
+from . import four_vector as p4
+from . import gate as quality
+from . import zz
+from .four_vector import P4
+from .jets import JetCuts, Jets, count_jets
+from .language import Float32, Float64, Int64, Positive, add, each, local, local_int, scalar, take
+from .leptons import (
+    ElectronCuts,
+    Electrons,
+    FsrCuts,
+    FsrPhotons,
+    MuonCuts,
+    Muons,
+    Photons,
+    match_photons,
+    select_leptons,
+)
+from .pairs import Leptons, dressed_pair, is_z
+
+gate = quality.gate
+generator_weight = quality.generator_weight
+
+GATES = quality.STEPS
+
+STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
+"""The rows of the cutflow after the gate's."""
+
+FINAL_STATES = ("4mu", "4e", "2e2mu")
+CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
+
+HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l", *(f"n_minus_one_{cut}" for cut in zz.CUTS))
+"""The last seven: the variable of each cut, in events with a candidate that passes all the others."""
+M4L, M_Z1, M_Z2, PT4L, N_MINUS_ONE = range(5)
+
+OVER_CAPACITY = 1
+"""Row of ``out.errors``: events with more leptons or FSR photons than there is room for (row 0: bad weights)."""
+
+
+class Met(NamedTuple):
+    """Missing transverse momentum of the event, GeV."""
+
+    pt: Float32
+
+
+class Inputs(NamedTuple):
+    """Everything that the channel reads."""
+
+    events: quality.Events
+    muons: Muons
+    electrons: Electrons
+    fsr_photons: FsrPhotons
+    jets: Jets
+    met: Met
+
+
+class CategoryCuts(NamedTuple):
+    """Production categories, GeV."""
+
+    met_min: Positive
+
+
+class Cuts(NamedTuple):
+    """All cuts; the configuration's ``cuts`` has the same tree, less ``dataset``."""
+
+    dataset: quality.Dataset
+    muon: MuonCuts
+    electron: ElectronCuts
+    fsr: FsrCuts
+    zz: zz.ZZCuts
+    jet: JetCuts
+    category: CategoryCuts
+
+
+class Tables(NamedTuple):
+    """Lookup tables."""
+
+    lumi_mask: quality.LumiMask
+
+
+class Selected(NamedTuple):
+    """The selected events, in the order in which they were found."""
+
+    count: Int64
+    capacity: int
+    event: Int64
+    final_state: Int64
+    category: Int64
+    m4l: Float64
+    m_z1: Float64
+    m_z2: Float64
+    pt4l: Float64
+    weight: Float64
+
+
+class Out(NamedTuple):
+    """What the channel fills."""
+
+    errors: Int64
+    cutflow: sums.Counter
+    histograms: sums.Histograms
+    selected: Selected
+
+
+@scalar
+def preselect(event, inputs, cuts):
+    """Whether there are four leptons of sufficient pt, whatever their quality."""
+    n = 0
+    for muon in each(inputs.muons, event):
+        if inputs.muons.pt[muon] > cuts.muon.pt_min:
+            n += 1
+    for electron in each(inputs.electrons, event):
+        if inputs.electrons.pt[electron] > cuts.electron.pt_min:
+            n += 1
+    return n >= 4
+
+
+@scalar
+def find_best(leptons, n, cuts, best):
+    """Try all pairs of pairs; return the number of steps that the event passes, and its best candidate.
+
+    Rows of *best* are filled on the way.
+    """
+    chosen = zz.Candidate(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    chosen_i, chosen_j, chosen_k, chosen_l = 0, 0, 0, 0
+    steps = 0
+    for row in range(8):
+        best.distance[row] = 1e9
+        best.pt_z2[row] = -1.0
+    for i in range(n - 3):
+        for j in range(i + 1, n):
+            if not is_z(leptons, i, j):
+                continue
+            for k in range(i + 1, n - 1):
+                if k == j:
+                    continue
+                for l in range(k + 1, n):  # noqa: E741
+                    if l == j or not is_z(leptons, k, l):
+                        continue
+                    found = zz.candidate(leptons, i, j, k, l, cuts)
+                    passed = 1 + zz.passed_in_order(found.mask)
+                    if passed > steps:
+                        steps = passed
+                    zz.keep_n_minus_one(best, found)
+                    if found.mask == zz.ALL_CUTS and zz.is_better(best, zz.FULL, found):
+                        zz.keep(best, zz.FULL, found, found.m4l)
+                        chosen = found
+                        chosen_i, chosen_j, chosen_k, chosen_l = i, j, k, l
+    return steps, chosen, chosen_i, chosen_j, chosen_k, chosen_l
+
+
+@scalar
+def extra_z(leptons, n, cuts, i, j, k, l):  # noqa: E741
+    """Count the Z candidates among the leptons that the ZZ candidate leaves over."""
+    pairs = 0
+    for a in range(n):
+        if a in (i, j, k, l):
+            continue
+        for b in range(a + 1, n):
+            if b in (i, j, k, l) or not is_z(leptons, a, b):
+                continue
+            m = p4.mass(dressed_pair(leptons, a, b))
+            if m > cuts.z_mass_min and m < cuts.z_mass_max:
+                pairs += 1
+    return pairs
+
+
+@scalar
+def categorise(n_extra_leptons, n_extra_z, n_jets, n_b_jets, met, cuts):
+    """Return the production category as an index into CATEGORIES."""
+    if (n_jets <= 3 and n_b_jets == 0 and (n_extra_leptons == 1 or n_extra_z >= 1)) or (
+        n_jets == 0 and n_extra_leptons >= 1
+    ):
+        return 0
+    if n_jets >= 4 and n_b_jets >= 1 and n_extra_leptons == 0:
+        return 1
+    if n_extra_leptons >= 1:
+        return 2
+    if n_jets <= 1 and met > cuts.met_min:
+        return 3
+    return 4
+
+
+@scalar
+def final_state(leptons, i, k):
+    """Return the final state of a ZZ candidate with lepton i in one Z and lepton k in the other."""
+    if leptons.kind[i] != leptons.kind[k]:
+        return 2
+    return 0 if leptons.kind[i] == 13 else 1
+
+
+@scalar
+def body(event, shift, inputs, cuts, tables, out):
+    """Select, reconstruct, categorise and fill one event."""
+    photons = Photons(local_int(16), local(16))
+    leptons = Leptons(
+        local_int(16),
+        local_int(16),
+        local(16),
+        local(16),
+        local(16),
+        P4(local(16), local(16), local(16), local(16)),
+        P4(local(16), local(16), local(16), local(16)),
+        local_int(16),
+    )
+    n = -1
+    if match_photons(event, inputs, cuts, photons):
+        n = select_leptons(event, inputs, cuts, photons, leptons)
+    if n < 0:
+        add(out.errors, OVER_CAPACITY, 1)
+    if n < 4:
+        return
+    value = generator_weight(event, inputs, cuts)
+    weight = sums.quantise(value)
+    best = zz.Best(local(8), local(8), local(8))
+    steps, chosen, i, j, k, l = find_best(leptons, n, cuts.zz, best)  # noqa: E741
+    if shift == 0:
+        for step in range(1 + steps):
+            sums.count(out.cutflow, step, weight)
+        for cut in range(len(zz.CUTS)):
+            if best.distance[cut] < 1e9:
+                sums.fill(out.histograms, N_MINUS_ONE + cut, 0, best.value[cut], shift, weight)
+    if steps < 1 + len(zz.CUTS):
+        return
+
+    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons)
+    n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
+    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, inputs.met.pt[event], cuts.category)
+    state = final_state(leptons, i, k)
+    row = category * 3 + state
+    sums.fill(out.histograms, M4L, row, chosen.m4l, shift, weight)
+    sums.fill(out.histograms, M_Z1, row, chosen.m_z1, shift, weight)
+    sums.fill(out.histograms, M_Z2, row, chosen.m_z2, shift, weight)
+    sums.fill(out.histograms, PT4L, row, chosen.pt4l, shift, weight)
+    if shift == 0:
+        place = take(out.selected.count, 0)
+        if place < out.selected.capacity:
+            out.selected.event[place] = event
+            out.selected.final_state[place] = state
+            out.selected.category[place] = category
+            out.selected.m4l[place] = chosen.m4l
+            out.selected.m_z1[place] = chosen.m_z1
+            out.selected.m_z2[place] = chosen.m_z2
+            out.selected.pt4l[place] = chosen.pt4l
+            out.selected.weight[place] = value

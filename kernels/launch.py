@@ -1,0 +1,338 @@
+"""From the functions of a channel to a loop on the CPU and kernels on a GPU.
+
+A channel's kernel module gives four scalar functions and the NamedTuple types of what they are handed::
+
+    gate(event, inputs, cuts, tables) -> int            how many of the data-quality cuts the event passes
+    generator_weight(event, inputs, cuts) -> float      its weight before any correction
+    preselect(event, inputs, cuts) -> bool              a superset of what any variation can select
+    body(event, shift, inputs, cuts, tables, out)       select, reconstruct and fill for one variation
+
+:class:`Program` names the module. From it a driver module is written into a cache folder and imported: Numba caches
+compiled code by source file, misses closures, and does not see edits in the functions that a kernel calls, so the
+driver lives in a folder named after the hash of everything that decides about the machine code.
+
+This is the only module that knows ``numba.cuda``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+from numba import njit, types
+from numba.core import entrypoints
+
+from .language import Column, leaves
+
+COMPUTE_CAPABILITY = (9, 0)
+"""The architecture that the PTX gate compiles for by default: H100."""
+
+FORBIDDEN_PTX = re.compile(
+    r"\b(?:fma\.r[nzmp][\w.]*|mad\.r[nzmp]\.f\d\d|(?:add|sub|mul)\.(?:ftz\.)?f(?:32|64)|[\w.]+\.approx[\w.]*"
+    r"|[\w.]+\.ftz[\w.]*|atom[\w.]*\.add\.f(?:32|64)|red[\w.]*\.add\.f(?:32|64))"
+)
+"""Instructions that break bit identity: fused or unrounded arithmetic, approximations, flushing, float atomics."""
+
+ARGUMENTS = ("inputs", "cuts", "tables", "out")
+
+
+class Program(NamedTuple):
+    """A channel's kernel: the module that holds its functions and argument types."""
+
+    module: str
+    """Importable name, such as ``gpuhiggs.kernels.four_lepton``."""
+
+    def namespace(self) -> ModuleType:
+        """Return the module."""
+        return importlib.import_module(self.module)
+
+    def argument_types(self) -> tuple[type, ...]:
+        """Return the NamedTuple types of inputs, cuts, tables and out."""
+        namespace = self.namespace()
+        return tuple(getattr(namespace, name.capitalize()) for name in ARGUMENTS)
+
+
+# --- the driver ----------------------------------------------------------------------------------------------------
+
+_DRIVER = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
+
+import numpy as np
+
+from gpuhiggs.kernels.fill import is_weight, quantise, tally
+from gpuhiggs.kernels.language import add, column, local_int, record, scalar, take
+from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect
+
+
+@scalar
+def admit(event, inputs, cuts, tables, out, passed):
+    weight = generator_weight(event, inputs, cuts)
+    if not is_weight(weight):
+        add(out.errors, 0, 1)
+        return False
+    n = gate(event, inputs, cuts, tables)
+    tally(passed, n, quantise(weight))
+    return n == {n_gates} and preselect(event, inputs, cuts)
+
+
+def run(first, last, shifts, gates, inputs, cuts, tables, out):
+    gates = column(gates, np.int64)
+    inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
+    tables, out = record(tables, Tables), record(out, Out)
+    passed = local_int({n_sums})
+    for i in range({n_sums}):
+        passed[i] = 0
+    for event in range(first, last):
+        if admit(event, inputs, cuts, tables, out, passed):
+            for shift in range(shifts):
+                body(event, shift, inputs, cuts, tables, out)
+    for i in range({n_sums}):
+        add(gates, i, passed[i])
+
+
+def select(first, last, gates, selected, inputs, cuts, tables, out):
+    gates = column(gates, np.int64)
+    selected = column(selected, np.int64)
+    inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
+    tables, out = record(tables, Tables), record(out, Out)
+    passed = local_int({n_sums})
+    for i in range({n_sums}):
+        passed[i] = 0
+    event = first + cuda.grid(1)
+    while event < last:
+        if admit(event, inputs, cuts, tables, out, passed):
+            selected[1 + take(selected, 0)] = event
+        event += cuda.gridsize(1)
+    for i in range({n_sums}):
+        if passed[i] != 0:
+            add(gates, i, passed[i])
+
+
+def process(shifts, selected, inputs, cuts, tables, out):
+    selected = column(selected, np.int64)
+    inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
+    tables, out = record(tables, Tables), record(out, Out)
+    n = selected[0] * shifts
+    place = cuda.grid(1)
+    while place < n:
+        body(selected[1 + place // shifts], place % shifts, inputs, cuts, tables, out)
+        place += cuda.gridsize(1)
+'''
+
+
+def driver_source(program: Program) -> str:
+    """Return the text of the driver module of a program."""
+    n_gates = len(program.namespace().GATES)
+    return _DRIVER.format(module=program.module, n_gates=n_gates, n_sums=4 * (n_gates + 1))
+
+
+# --- the cache -----------------------------------------------------------------------------------------------------
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled kernels: ``$GPUHIGGS_CACHE``, or ``gpuhiggs`` in the user's cache folder."""
+    root = os.environ.get("GPUHIGGS_CACHE")
+    if root:
+        return Path(root) / "kernels"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gpuhiggs" / "kernels"
+
+
+@functools.cache
+def source_hash(program: Program) -> str:
+    """Return the hash of all that decides about the machine code of a program: sources, versions, options."""
+    digest = hashlib.sha256()
+    namespace_file = Path(program.namespace().__file__ or "")
+    for path in sorted({*Path(__file__).resolve().parent.glob("*.py"), namespace_file.resolve()}):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for package in ("numba", "llvmlite", "numpy"):
+        digest.update(f"{package} {importlib.metadata.version(package)}\0".encode())
+    digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}".encode())
+    return digest.hexdigest()[:24]
+
+
+@functools.cache
+def driver(program: Program) -> ModuleType:
+    """Import the driver module of a program, writing it first where it is new."""
+    name = program.module.rpartition(".")[2]
+    folder = cache_folder() / f"{name}-{source_hash(program)}"
+    path = folder / f"driver_{name}.py"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
+            file.write(driver_source(program))
+        Path(file.name).replace(path)
+    spec = importlib.util.spec_from_file_location(f"gpuhiggs_driver_{name}_{source_hash(program)}", path)
+    if spec is None or spec.loader is None:
+        msg = f"{path}: cannot be imported"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+# --- running -------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _no_extensions() -> Iterator[None]:
+    """Keep Numba from importing the packages that extend it: kernels use none, and it takes longer than loading them."""
+    before = entrypoints._already_initialized
+    entrypoints._already_initialized = True
+    try:
+        yield
+    finally:
+        entrypoints._already_initialized = before
+
+
+@functools.cache
+def compiled(program: Program) -> Any:
+    """Return the CPU build of a program, compiled or loaded from the cache; the plain driver without a compiler."""
+    loop = driver(program).run
+    if numba.config.DISABLE_JIT:
+        return loop
+    with _no_extensions():
+        return njit(types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False)(loop)
+
+
+class Record(NamedTuple):
+    """A NamedTuple of arrays and numbers in memory, as kernels take it."""
+
+    slots: np.ndarray
+    """uint64 of shape (leaves,): addresses of columns, int64 and float64 by their bits."""
+    value: tuple[Any, ...]
+    """The tuple itself, which owns the arrays."""
+
+    @property
+    def address(self) -> int:
+        """The address of the slots in host memory."""
+        return int(self.slots.__array_interface__["data"][0])
+
+
+def _values(value: tuple[Any, ...]) -> Iterator[Any]:
+    for entry in value:
+        if isinstance(entry, tuple):
+            yield from _values(entry)
+        else:
+            yield entry
+
+
+def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
+    """Lay out *value*, a tree of NumPy arrays and numbers shaped like *tuple_type*, for the CPU build.
+
+    Raises
+    ------
+    TypeError
+        If a column is not a contiguous array of the type that the kernel declares.
+    """
+    shape = list(leaves(tuple_type))
+    slots = np.empty(len(shape), dtype=np.uint64)
+    for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
+        if leaf.kind is not Column:
+            slots[i : i + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
+        elif entry.dtype != leaf.dtype or not entry.flags.c_contiguous:
+            msg = f"{'.'.join(leaf.path)}: {entry.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
+            raise TypeError(msg)
+        else:
+            slots[i] = entry.__array_interface__["data"][0]
+    return Record(slots, value)
+
+
+def _interpreted(value: Any) -> Any:
+    """Return a tree of arrays and numbers as the interpreter's bodies take it."""
+    if isinstance(value, tuple):
+        return type(value)(*map(_interpreted, value))
+    return Column(value) if isinstance(value, np.ndarray) else value
+
+
+def run(program: Program, arguments: Sequence[Record], first: int, last: int, shifts: int = 1) -> np.ndarray:
+    """Run a program on the CPU over the events [first, last).
+
+    Parameters
+    ----------
+    arguments
+        The records of inputs, cuts, tables and out; the arrays of out are added to.
+    shifts
+        Number of variations to run, the nominal included.
+
+    Returns
+    -------
+    int64 array of shape (cuts of the gate + 1, 4)
+        Row i: the events that pass exactly i cuts of the gate, as (entries, Σq, Σhi, Σlo).
+    """
+    gates = np.zeros((len(program.namespace().GATES) + 1, 4), dtype=np.int64)
+    loop = compiled(program)
+    if numba.config.DISABLE_JIT:
+        with np.errstate(all="ignore"):
+            loop(first, last, shifts, gates.reshape(-1), *(_interpreted(entry.value) for entry in arguments))
+    else:
+        loop(first, last, shifts, gates.__array_interface__["data"][0], *(entry.address for entry in arguments))
+    return gates
+
+
+# --- CUDA ----------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def _cuda() -> Any:
+    """Import numba.cuda and make every compilation from here on round each operation by itself.
+
+    numba-cuda contracts a·b + c to a fused multiply-add and has no switch against it; the option is set where all
+    of its compilations pass.
+    """
+    from numba import cuda
+    from numba.cuda.cudadrv import nvvm
+
+    plain = nvvm.compile_ir
+
+    def compile_ir(ir: Any, **options: Any) -> Any:
+        if options.pop("fastmath", False):
+            msg = "fastmath is not allowed: it breaks bit identity"
+            raise ValueError(msg)
+        return plain(ir, fma=False, ftz=False, prec_div=True, prec_sqrt=True, **options)
+
+    nvvm.compile_ir = compile_ir
+    return cuda
+
+
+def device_functions(program: Program) -> dict[str, tuple[Any, Any]]:
+    """Return the functions of a program's CUDA kernels with their signatures."""
+    module = driver(program)
+    module.cuda = _cuda()  # type: ignore[attr-defined]
+    return {
+        "select": (module.select, types.void(types.int64, types.int64, *[types.uint64] * 6)),
+        "process": (module.process, types.void(types.int64, *[types.uint64] * 5)),
+    }
+
+
+def ptx(function: Any, argument_types: Any, compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
+    """Compile a CUDA kernel to PTX; no GPU and no driver is needed."""
+    cuda = _cuda()
+    from numba.cuda import dispatcher
+
+    # Compiling a kernel that calls others asks the driver for its device: answer for it.
+    asked = dispatcher.get_current_device
+    dispatcher.get_current_device = lambda: type("Device", (), {"compute_capability": compute_capability})
+    try:
+        text, _ = cuda.compile(function, argument_types, device=False, abi="numba", cc=compute_capability)
+    finally:
+        dispatcher.get_current_device = asked
+    return str(text)
+
+
+def forbidden(text: str) -> list[str]:
+    """Return the instructions in a PTX text that would break bit identity."""
+    return sorted(set(FORBIDDEN_PTX.findall(text)))

@@ -1,0 +1,83 @@
+"""Pairs of leptons: the Z candidates that a four-lepton analysis is made of."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import four_vector as p4
+from .four_vector import P4
+from .language import Column, scalar
+
+Z_MASS = 91.1876
+"""GeV; PDG, Review of Particle Physics 2022, and the value that the CMS H→4ℓ analyses use."""
+
+CAPACITY = 16
+"""Selected leptons that an event may have; one with more is counted as an error, never cut short."""
+
+
+class Leptons(NamedTuple):
+    """The selected leptons of one event, in scratch memory of CAPACITY places."""
+
+    kind: Column
+    """11 for an electron, 13 for a muon."""
+    charge: Column
+    pt: Column
+    eta: Column
+    phi: Column
+    bare: P4
+    """Columns of the components without FSR photon."""
+    dressed: P4
+    """... and with it, where one belongs to the lepton."""
+    photon: Column
+    """Index of the FSR photon, or -1."""
+
+
+@scalar
+def dressed_pair(leptons, i, j):
+    """Return the four-vector of two leptons and their FSR photons."""
+    p = leptons.dressed
+    return P4(p.px[i] + p.px[j], p.py[i] + p.py[j], p.pz[i] + p.pz[j], p.e[i] + p.e[j])
+
+
+@scalar
+def bare_pair(leptons, i, j):
+    """Return the four-vector of two leptons alone."""
+    p = leptons.bare
+    return P4(p.px[i] + p.px[j], p.py[i] + p.py[j], p.pz[i] + p.pz[j], p.e[i] + p.e[j])
+
+
+@scalar
+def is_z(leptons, i, j):
+    """Whether two leptons have the same flavour and opposite charges."""
+    return leptons.kind[i] == leptons.kind[j] and leptons.charge[i] + leptons.charge[j] == 0
+
+
+@scalar
+def off_shell(m):
+    """Return the distance of a mass from the Z's."""
+    return abs(m - Z_MASS)
+
+
+@scalar
+def append(leptons, n, kind, charge, pt, eta, phi, bare, dressed, photon):
+    """Write a lepton into place *n*; the caller has asked for room."""
+    leptons.kind[n] = kind
+    leptons.charge[n] = charge
+    leptons.pt[n] = pt
+    leptons.eta[n] = eta
+    leptons.phi[n] = phi
+    leptons.bare.px[n] = bare.px
+    leptons.bare.py[n] = bare.py
+    leptons.bare.pz[n] = bare.pz
+    leptons.bare.e[n] = bare.e
+    leptons.dressed.px[n] = dressed.px
+    leptons.dressed.py[n] = dressed.py
+    leptons.dressed.pz[n] = dressed.pz
+    leptons.dressed.e[n] = dressed.e
+    leptons.photon[n] = photon
+
+
+@scalar
+def four_lepton_mass(leptons, i, j, k, l):  # noqa: E741
+    """Return the invariant mass of four leptons and their FSR photons."""
+    return p4.mass(p4.plus(dressed_pair(leptons, i, j), dressed_pair(leptons, k, l)))
