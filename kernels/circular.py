@@ -98,16 +98,17 @@ def circular_parts(x):
     shifted = x * TWO_OVER_PI + ROUND
     n = shifted - ROUND
     first = x - n * HALF_PI_1
-    middle = n * HALF_PI_2
-    second = first - middle
-    third = n * HALF_PI_3 - ((first - second) - middle)
-    r = second - third
-    r_low = (second - r) - third
+    second = n * HALF_PI_2
+    third = n * HALF_PI_3
+    r = first - (second + third)
+    r_low = ((first - r) - second) - third
     z = r * r
     w = z * z
-    u = r * z * ((SIN[0] + w * (SIN[2] + w * SIN[4])) + z * (SIN[1] + w * (SIN[3] + w * SIN[5]))) + r_low
+    odd = (SIN[0] + z * SIN[1]) + (w * (SIN[2] + z * SIN[3]) + w * w * (SIN[4] + z * SIN[5]))
+    even = (COS[0] + z * COS[1]) + (w * (COS[2] + z * COS[3]) + w * w * (COS[4] + z * COS[5]))
+    u = r * z * odd + r_low
     c, c_low = ordered_sum(1.0, -0.5 * z)
-    v = w * ((COS[0] + w * (COS[2] + w * COS[4])) + z * (COS[1] + w * (COS[3] + w * COS[5]))) + (c_low - r * r_low)
+    v = w * even + (c_low - r * r_low)
     return bits(shifted) & 3, r, u, c, v
 
 
@@ -178,9 +179,11 @@ def octant_angle(low, high, swapped, negative):
     t, t_low = quotient(a, a_low, b, b_low)
     z = t * t
     w = z * z
-    even = ATAN[0] + w * (ATAN[2] + w * (ATAN[4] + w * (ATAN[6] + w * (ATAN[8] + w * ATAN[10]))))
-    odd = ATAN[1] + w * (ATAN[3] + w * (ATAN[5] + w * (ATAN[7] + w * ATAN[9])))
-    rest = t * z * (even + z * odd) + t_low
+    w2 = w * w
+    lower = (ATAN[0] + z * ATAN[1]) + w * (ATAN[2] + z * ATAN[3])
+    middle = (ATAN[4] + z * ATAN[5]) + w * (ATAN[6] + z * ATAN[7])
+    upper = (ATAN[8] + z * ATAN[9]) + w * ATAN[10]
+    rest = t * z * (lower + w2 * (middle + w2 * upper)) + t_low
     if swapped:
         octants, t, rest = 2.0 - octants, -t, -rest
     if negative:
@@ -227,9 +230,11 @@ def atan(x):
 def asin_rest(x, z):
     """Return asin x - x for |x| <= ½, given z = x²."""
     w = z * z
-    even = ASIN[0] + w * (ASIN[2] + w * (ASIN[4] + w * (ASIN[6] + w * (ASIN[8] + w * (ASIN[10] + w * ASIN[12])))))
-    odd = ASIN[1] + w * (ASIN[3] + w * (ASIN[5] + w * (ASIN[7] + w * (ASIN[9] + w * ASIN[11]))))
-    return x * z * (even + z * odd)
+    w2 = w * w
+    lower = (ASIN[0] + z * ASIN[1]) + w * (ASIN[2] + z * ASIN[3])
+    middle = (ASIN[4] + z * ASIN[5]) + w * (ASIN[6] + z * ASIN[7])
+    upper = ((ASIN[8] + z * ASIN[9]) + w * (ASIN[10] + z * ASIN[11])) + w2 * ASIN[12]
+    return x * z * (lower + w2 * (middle + w2 * upper))
 
 
 @scalar

@@ -21,6 +21,7 @@ from .exact import (
     product,
     quotient,
     scaled,
+    upper,
 )
 from .language import scalar
 
@@ -37,7 +38,12 @@ TWO_54 = 18014398509481984.0
 TWO_THIRDS = 0.6666666666666666
 TWO_THIRDS_LOW = 3.700743415417188e-17
 INV_LN10 = 0.4342944819032518
-INV_LN10_LOW = 1.098319650216765e-17
+INV_LN10_HIGH = 0.4342944771051407
+"""Its first 26 bits."""
+INV_LN10_LOW = 4.798111141615973e-09
+LOG10_2_HIGH = 0.30102999566395283
+"""42 bits of log₁₀ 2."""
+LOG10_2_LOW = 2.8363394551044964e-14
 HUGE_POWER = 18446744073709551616.0
 """2⁶⁴: to a power this large every float64 but ±1 overflows or vanishes."""
 
@@ -91,8 +97,10 @@ def exp_parts(x, x_low):
     r_low = (high - r) - low
     z = r * r
     w = z * z
-    u = r * z * ((SINH[0] + w * (SINH[2] + w * SINH[4])) + z * (SINH[1] + w * SINH[3])) + r_low
-    v = 0.5 * z + (w * ((COSH[0] + w * (COSH[2] + w * COSH[4])) + z * (COSH[1] + w * COSH[3])) + r * r_low)
+    odd = (SINH[0] + z * SINH[1]) + (w * (SINH[2] + z * SINH[3]) + w * w * SINH[4])
+    even = (COSH[0] + z * COSH[1]) + (w * (COSH[2] + z * COSH[3]) + w * w * COSH[4])
+    u = r * z * odd + r_low
+    v = 0.5 * z + (w * even + r * r_low)
     return k, r, u, v
 
 
@@ -118,15 +126,23 @@ def log_parts(x):
 
 
 @scalar
-def log_plus(x, c):
-    """Return log x + c for x positive and finite and |c| much smaller than max(|log x|, 2⁻⁵³)... see callers."""
-    n, f = log_parts(x)
+def log_series(f):
+    """Return h, t: log(1 + f) = f - (h - t) for √½ <= 1 + f < √2; h = f²/2 and |t| <= 0.05."""
     s = f / (2.0 + f)
     z = s * s
     w = z * z
-    r = z * ((LOG[0] + w * (LOG[2] + w * (LOG[4] + w * LOG[6]))) + z * (LOG[1] + w * (LOG[3] + w * LOG[5])))
+    tail = (LOG[4] + z * LOG[5]) + w * LOG[6]
+    r = z * ((LOG[0] + z * LOG[1]) + (w * (LOG[2] + z * LOG[3]) + w * w * tail))
     h = 0.5 * f * f
-    return n * LN2_HIGH - ((h - (s * (h + r) + (n * LN2_LOW + c))) - f)
+    return h, s * (h + r)
+
+
+@scalar
+def log_plus(x, c):
+    """Return log x + c for x positive and finite; as precise as :func:`log` where c does not matter or |c| <= |log x|/8."""
+    n, f = log_parts(x)
+    h, t = log_series(f)
+    return n * LN2_HIGH - ((h - (t + (n * LN2_LOW + c))) - f)
 
 
 @scalar
@@ -146,10 +162,8 @@ def log_double(x):
     z, z_low = product(s, s)
     z_low += 2.0 * s * s_low
     w = z * z
-    t = z * (
-        (LOG_TAIL[0] + w * (LOG_TAIL[2] + w * (LOG_TAIL[4] + w * LOG_TAIL[6])))
-        + z * (LOG_TAIL[1] + w * (LOG_TAIL[3] + w * LOG_TAIL[5]))
-    )
+    tail = (LOG_TAIL[4] + z * LOG_TAIL[5]) + w * LOG_TAIL[6]
+    t = z * ((LOG_TAIL[0] + z * LOG_TAIL[1]) + (w * (LOG_TAIL[2] + z * LOG_TAIL[3]) + w * w * tail))
     q, q_low = ordered_sum(TWO_THIRDS, t + TWO_THIRDS_LOW)
     p, p_low = product(z, q)  # log(1 + f) = 2s + s·p
     p_low += z * q_low + z_low * q
@@ -165,9 +179,12 @@ def log10(x):
     """Return log₁₀ x, within ERR_LOG10 ulp; exact for powers of ten; special values as :func:`log`."""
     if not 0.0 < x < INF:
         return -INF if x == 0.0 else x if x > 0.0 else NAN
-    high, low = log_double(x)
-    p, p_low = product(high, INV_LN10)
-    return p + (p_low + (high * INV_LN10_LOW + low * INV_LN10))
+    n, f = log_parts(x)
+    h, t = log_series(f)
+    a = upper(f - h)
+    rest = ((f - a) - h) + t
+    high, low = ordered_sum(n * LOG10_2_HIGH, a * INV_LN10_HIGH)
+    return high + (low + (n * LOG10_2_LOW + (a * INV_LN10_LOW + rest * INV_LN10)))
 
 
 @scalar

@@ -18,6 +18,9 @@ from .language import Float64, Int64, add, scalar
 WEIGHT_LIMIT = 2.0**11
 """Largest |weight| in units of the dataset's weight unit; at or above it an event is a counted error."""
 
+LAUNCH_FILLS = 2**21
+"""How often one launch may fill a bin before an int64 could wrap."""
+
 FRACTION_BITS = 30
 SQUARE_BITS = 40
 _FRACTION = 2.0**FRACTION_BITS

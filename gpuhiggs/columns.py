@@ -1,0 +1,85 @@
+"""Columns: what a kernel asks for, and the flat arrays that it gets.
+
+The NamedTuple ``Inputs`` of a channel's kernel is the whole declaration: its fields are collections, their fields are
+columns of a stated type, and a collection with ``offsets`` has objects, one without has one entry an event. Exactly
+these columns are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .errors import FileError
+from .kernels.fill import LAUNCH_FILLS
+from .kernels.language import fields, leaf_kind
+
+
+class Wanted(NamedTuple):
+    """One column that a kernel reads."""
+
+    collection: str
+    field: str
+    dtype: np.dtype[Any]
+
+
+OFFSETS = "offsets"
+
+
+def wanted(inputs: type) -> list[Wanted]:
+    """List the columns that a kernel's ``Inputs`` declares; ``offsets`` are not columns of a file."""
+    return [
+        Wanted(collection, field, np.dtype(leaf_kind(hint)[1]))
+        for collection, tuple_type in fields(inputs).items()
+        for field, hint in fields(tuple_type).items()
+        if field != OFFSETS
+    ]
+
+
+def has_objects(inputs: type, collection: str) -> bool:
+    """Whether a collection has objects, rather than one entry an event."""
+    return OFFSETS in fields(fields(inputs)[collection])
+
+
+def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.ndarray]) -> Any:
+    """Build an ``Inputs`` from arrays by (collection, field), offsets included.
+
+    Raises
+    ------
+    FileError
+        If a column has not as many entries as its collection.
+    """
+    collections = []
+    for name, tuple_type in fields(inputs).items():
+        offsets = arrays.get((name, OFFSETS))
+        size = n_events if offsets is None else int(offsets[-1])
+        for field in fields(tuple_type):
+            found = arrays[name, field].size
+            if field != OFFSETS and found not in (size, 0):
+                msg = f"column {name}.{field} has {found} entries, its collection {size}"
+                raise FileError(msg)
+        collections.append(tuple_type(*(arrays[name, field] for field in fields(tuple_type))))
+    return inputs(*collections)
+
+
+def launch_ranges(columns: Any, first: int, last: int) -> list[tuple[int, int]]:
+    """Cut a range of events so that no bin can overflow in one launch.
+
+    A body may fill a bin once an event and once an object of each collection; a launch may fill one LAUNCH_FILLS times.
+    """
+    events = np.arange(first, last + 1, dtype=np.int64)
+    fills = events - first
+    for collection in columns:
+        if OFFSETS in collection._fields:
+            fills = fills + (collection.offsets[first : last + 1] - collection.offsets[first])
+    ranges = []
+    start = first
+    while start < last:
+        limit = fills[start - first] + LAUNCH_FILLS
+        stop = first + int(np.searchsorted(fills, limit, side="right")) - 1
+        stop = max(start + 1, min(stop, last))
+        ranges.append((start, stop))
+        start = stop
+    return ranges

@@ -1,0 +1,5 @@
+"""Reading: from an event file to the flat columns of a kernel."""
+
+from .event_file import BitMask, EventFile, Request
+
+__all__ = ["BitMask", "EventFile", "Request"]
