@@ -43,8 +43,8 @@ HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l", *(f"n_minus_one_{cut}" for cut in z
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 M4L, M_Z1, M_Z2, PT4L, N_MINUS_ONE = range(5)
 
-OVER_CAPACITY = 1
-"""Row of ``out.errors``: events with more leptons or FSR photons than there is room for (row 0: bad weights)."""
+BAD_WEIGHT, OVER_CAPACITY = range(2)
+"""Rows of ``out.errors``: events whose weight cannot be summed, or with more leptons or FSR photons than there is room for."""
 
 
 class Met(NamedTuple):

@@ -1,0 +1,1 @@
+"""What is known about data beforehand: luminosity masks, datasets, cross sections."""

@@ -1,0 +1,44 @@
+"""Luminosity masks: the JSON files of certified luminosity sections that CMS and ATLAS publish."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import ConfigError
+from ..kernels.gate import LumiMask
+
+EMPTY = LumiMask(*(np.zeros(0, np.int64) for _ in range(3)))
+
+
+def load(path: str) -> LumiMask:
+    """Read a mask ``{"run": [[first, last], …], …}`` into sorted rows.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is no such JSON, or lists a section twice.
+    """
+    try:
+        raw = json.loads(Path(path).read_text(encoding="utf-8"))
+        rows = sorted(
+            (int(run), int(first), int(last)) for run, ranges in raw.items() for first, last in ranges
+        )
+    except OSError as error:
+        msg = f"lumi_mask {path}: {error.strerror or error}"
+        raise ConfigError(msg) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        msg = f'lumi_mask {path}: expected {{"run": [[first, last], …], …}}: {error}'
+        raise ConfigError(msg) from error
+    for run, first, last in rows:
+        if first > last:
+            msg = f"lumi_mask {path}: run {run} has the sections [{first}, {last}], whose first is after the last"
+            raise ConfigError(msg)
+    for before, after in zip(rows, rows[1:], strict=False):
+        if before[0] == after[0] and after[1] <= before[2]:
+            msg = f"lumi_mask {path}: run {after[0]} lists section {after[1]} twice"
+            raise ConfigError(msg)
+    table = np.array(rows, dtype=np.int64).reshape(-1, 3)
+    return LumiMask(*(np.ascontiguousarray(table[:, column]) for column in range(3)))

@@ -1,0 +1,78 @@
+"""What a channel is: a kernel, and how the configuration becomes its arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..config import SelectionConfig, build_cuts
+from ..errors import ConfigError
+from ..histogram import HistogramSpec
+from ..kernels.gate import Dataset, LumiMask
+from ..kernels.language import fields
+from ..kernels.launch import Program
+
+
+class Channel(NamedTuple):
+    """One final state of one experiment's format."""
+
+    name: str
+    program: Program
+    """The kernel module; see :mod:`gpuhiggs.kernels.launch` for what it defines."""
+    categories: Callable[[str], tuple[str, ...]]
+    """The categories of a histogram, by its name, in the kernel's order."""
+    unused: Callable[[SelectionConfig], tuple[str, ...]] = lambda selection: ()
+    """Columns that the kernel does not touch with this configuration."""
+
+    @property
+    def inputs(self) -> type:
+        """The NamedTuple type of what the kernel reads."""
+        inputs: type = self.program.namespace().Inputs
+        return inputs
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The rows of the cutflow: all events, the gate's cuts, the kernel's."""
+        namespace = self.program.namespace()
+        return ("all", *namespace.GATES, *namespace.STEPS)
+
+    def histograms(self, selection: SelectionConfig) -> list[HistogramSpec]:
+        """Return the histograms in the kernel's order, with the configured axes.
+
+        Raises
+        ------
+        ConfigError
+            If the configuration lacks one of them or has one more.
+        """
+        names = self.program.namespace().HISTOGRAMS
+        wrong = sorted(set(names) ^ set(selection.histograms))
+        if wrong:
+            msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
+            raise ConfigError(msg)
+        return [
+            HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names
+        ]
+
+    def cuts(self, selection: SelectionConfig, dataset: Dataset) -> Any:
+        """Return the kernel's cuts for one dataset."""
+        return build_cuts(self.program.namespace().Cuts, selection.cuts, "cuts", {"dataset": dataset})
+
+    def tables(self, lumi_mask: LumiMask) -> Any:
+        """Return the kernel's lookup tables."""
+        return self.program.namespace().Tables(lumi_mask=lumi_mask)
+
+    def out(self, kernel_histograms: Any, capacity: int) -> Any:
+        """Return fresh outputs around a set of histograms, with room for *capacity* selected events."""
+        namespace = self.program.namespace()
+        selected: dict[str, Any] = {"count": np.zeros(1, np.int64), "capacity": capacity}
+        for field, hint in fields(namespace.Selected).items():
+            if field not in selected:
+                selected[field] = np.empty(capacity, dtype=hint.__metadata__[0])
+        return namespace.Out(
+            errors=np.zeros(2, np.int64),
+            cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
+            histograms=kernel_histograms,
+            selected=namespace.Selected(**selected),
+        )

@@ -1,0 +1,335 @@
+"""The configuration of a run: one YAML file, read into frozen models that refuse what they do not know.
+
+A configuration names a *selection*, the cuts and binnings of a channel: one of the package's, or a YAML file of the
+user's own. Any part of it can be overridden, and the whole is written next to the result.
+"""
+
+from __future__ import annotations
+
+import glob
+import math
+import os
+import re
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from .errors import ConfigError
+from .histogram import Axis
+from .kernels.language import Range, fields, is_tuple_type, leaf_kind
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Model(BaseModel):
+    """Base of all models: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class AxisConfig(Model):
+    """A binning: ``bins``, ``low`` and ``high``, or ``edges``."""
+
+    label: str
+    """What the axis shows, with its unit, as LaTeX that Matplotlib understands."""
+    bins: int = Field(default=0, ge=0, le=10_000)
+    low: float = 0.0
+    high: float = 0.0
+    edges: tuple[float, ...] = ()
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.edges:
+            if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)) or len(self.edges) < 2:
+                msg = f"edges must rise, got {list(self.edges)}"
+                raise ValueError(msg)
+            if self.bins or self.low or self.high:
+                msg = "give either edges, or bins, low and high"
+                raise ValueError(msg)
+        elif self.bins < 1 or not self.low < self.high or not math.isfinite(self.high - self.low):
+            msg = f"needs edges, or bins ≥ 1 and low < high; got bins {self.bins}, low {self.low}, high {self.high}"
+            raise ValueError(msg)
+        return self
+
+    def axis(self, name: str) -> Axis:
+        """Return the axis for the kernels."""
+        if self.edges:
+            return Axis(name, self.label, len(self.edges) - 1, self.edges[0], self.edges[-1], self.edges)
+        return Axis(name, self.label, self.bins, self.low, self.high)
+
+
+class SelectionConfig(Model):
+    """The selection of one channel: every cut and every binning."""
+
+    channel: str
+    schema_: str = Field(alias="schema")
+    reference: str
+    """Where the numbers come from."""
+    cuts: dict[str, Any]
+    histograms: dict[str, AxisConfig]
+    triggers: dict[str, tuple[str, ...]] = {}
+    """Paths by primary dataset; an event in several data sets is taken from the first of them."""
+    filters: tuple[str, ...] = ()
+    """Data-quality filters that an event must all pass."""
+    absent: tuple[str, ...] = ()
+    """Collections that the files do not have and the selection does without."""
+
+
+class DatasetConfig(Model):
+    """One dataset."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    process: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    """Datasets of the same process are drawn and fitted as one."""
+    kind: Literal["data", "simulation"]
+    files: tuple[str, ...] = Field(min_length=1)
+    primary_dataset: str | None = None
+    """Of data: whose triggers it was recorded with."""
+    cross_section: float | None = Field(default=None, gt=0)
+    """Of simulation, in pb, branching ratio and k-factor included; null: unnormalised, drawn on its own."""
+    sum_of_weights: float | None = Field(default=None)
+    """Of simulation: Σ generator weights of all its files, for formats whose files do not say."""
+    weight_unit: float = Field(default=1.0, gt=0)
+    """W0: a power of two near the size of the generator weights, in whose unit they are summed."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if math.frexp(self.weight_unit)[0] != 0.5:
+            msg = f"weight_unit must be a power of two, got {self.weight_unit}"
+            raise ValueError(msg)
+        if self.kind == "data" and (self.cross_section is not None or self.sum_of_weights is not None):
+            msg = "data have no cross_section and no sum_of_weights: they are never scaled"
+            raise ValueError(msg)
+        if self.kind == "simulation" and "cross_section" not in self.model_fields_set:
+            msg = "simulation needs a cross_section in pb, or `cross_section: null` to leave it unnormalised"
+            raise ValueError(msg)
+        if self.sum_of_weights is not None and not self.sum_of_weights > 0:
+            msg = f"sum_of_weights must be positive, got {self.sum_of_weights}"
+            raise ValueError(msg)
+        return self
+
+
+class ProcessStyle(Model):
+    """How a process is drawn."""
+
+    label: str
+    color: str | None = None
+
+
+class RunConfig(Model):
+    """A whole run."""
+
+    selection: SelectionConfig
+    datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
+    luminosity: float | None = Field(default=None, gt=0)
+    """Integrated luminosity in fb⁻¹ that simulation is normalised to."""
+    lumi_mask: str | None = None
+    """Certified luminosity sections, the experiment's JSON."""
+    chunk_size: int = Field(default=2**20, ge=1, le=2**24)
+    """Events of a work item."""
+    processes: dict[str, ProcessStyle] = {}
+    title: str = ""
+    """What figures say beside the experiment's name, such as "CMS Open Data"."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        names = [dataset.name for dataset in self.datasets]
+        if twice := {name for name in names if names.count(name) > 1}:
+            msg = f"datasets named twice: {', '.join(sorted(twice))}"
+            raise ValueError(msg)
+        if self.luminosity is None and any(dataset.cross_section for dataset in self.datasets):
+            msg = "luminosity (fb⁻¹) is needed: a dataset has a cross_section"
+            raise ValueError(msg)
+        if "lumi_mask" not in self.model_fields_set and any(dataset.kind == "data" for dataset in self.datasets):
+            msg = "lumi_mask is needed: there are data; `lumi_mask: null` takes every luminosity section"
+            raise ValueError(msg)
+        for dataset in self.datasets:
+            known = self.selection.triggers
+            if dataset.kind == "data" and known and dataset.primary_dataset not in known:
+                msg = f"{dataset.name}: primary_dataset is {dataset.primary_dataset!r}, expected one of {', '.join(known)}"
+                raise ValueError(msg)
+        return self
+
+
+# --- loading -------------------------------------------------------------------------------------------------------
+
+
+def load(path: Path) -> RunConfig:
+    """Read a configuration; paths in it are relative to its folder.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or a key or value in it is wrong.
+    """
+    raw = _read_yaml(path)
+    if isinstance(raw.get("selection"), str):
+        raw["selection"] = _selection(raw["selection"], path)
+    if "overrides" in raw:
+        raw["selection"] = _merge(raw.get("selection", {}), raw.pop("overrides"), f"{path}: overrides")
+    for dataset in raw.get("datasets") or []:
+        if isinstance(dataset, dict) and dataset.get("files"):
+            files = dataset["files"]
+            dataset["files"] = expand([files] if isinstance(files, str) else files, path.parent)
+    if isinstance(raw.get("lumi_mask"), str):
+        raw["lumi_mask"] = _absolute(raw["lumi_mask"], path.parent)
+    return validate(RunConfig, raw, str(path))
+
+
+def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
+    """Build a model, with errors that say where and what is known."""
+    try:
+        return model.model_validate(raw)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_explain(model, entry, place) for entry in error.errors())) from error
+
+
+def _explain(model: type[BaseModel], error: Any, place: str) -> str:
+    where = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        key = error["loc"][-1]
+        inner = _model_at(model, error["loc"][:-1])
+        known = ", ".join(info.alias or name for name, info in inner.model_fields.items()) if inner else "?"
+        section = ".".join(str(part) for part in error["loc"][:-1])
+        return f"{place}: unknown key {key!r}" + (f" in {section}" if section else "") + f"; known: {known}"
+    message = error["msg"].removeprefix("Value error, ")
+    given = "" if error["type"] in ("missing", "value_error") else f", got {error['input']!r}"
+    return f"{place}: {where}: {message}{given}" if where else f"{place}: {message}{given}"
+
+
+def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
+    """Follow an error's location to the model that refused the key."""
+    current: type[BaseModel] | None = model
+    for part in location:
+        if current is None or isinstance(part, int):
+            continue
+        info = current.model_fields.get(str(part)) or next(
+            (field for field in current.model_fields.values() if field.alias == part), None
+        )
+        if info is None:
+            continue  # the key of a mapping
+        found = re.search(r"\b([A-Z]\w+)\b", str(info.annotation).rpartition(".")[2]) if info.annotation else None
+        current = globals().get(found.group(1)) if found else None
+    return current
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"{path}: {error.strerror or error}"
+        raise ConfigError(msg) from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path}: not YAML: {error}"
+        raise ConfigError(msg) from error
+    if not isinstance(raw, dict):
+        msg = f"{path}: expected a mapping of keys, got {type(raw).__name__}"
+        raise ConfigError(msg)
+    return raw
+
+
+def shipped_selections() -> list[str]:
+    """Return the names of the selections that come with the package."""
+    folder = resources.files("gpuhiggs.channels")
+    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
+
+
+def _selection(name: str, path: Path) -> dict[str, Any]:
+    """Return a selection by the name of a shipped one, or from the user's own file."""
+    if name.endswith((".yaml", ".yml")):
+        return _read_yaml(Path(_absolute(name, path.parent)))
+    known = shipped_selections()
+    if name not in known:
+        msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml"
+        raise ConfigError(msg)
+    raw: dict[str, Any] = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
+    return raw
+
+
+def _merge(base: Any, overrides: Any, place: str) -> Any:
+    """Replace parts of a tree of mappings; keys are checked when the model is built."""
+    if not isinstance(overrides, dict) or not isinstance(base, dict):
+        return overrides
+    return {**base, **{key: _merge(base.get(key), value, place) for key, value in overrides.items()}}
+
+
+def _absolute(entry: str, folder: Path) -> str:
+    expanded = os.path.expandvars(os.path.expanduser(entry))
+    if unset := re.search(r"\$\{?(\w+)", expanded):
+        msg = f"{entry}: the environment variable {unset.group(1)} is not set"
+        raise ConfigError(msg)
+    return expanded if "://" in expanded else str(folder.resolve() / expanded)
+
+
+def expand(entries: list[str], folder: Path) -> list[str]:
+    """Return the files that paths, patterns and URLs stand for, in order.
+
+    Raises
+    ------
+    ConfigError
+        If a pattern matches no file, or a variable in a path is not set.
+    """
+    files: list[str] = []
+    for entry in entries:
+        path = _absolute(str(entry), folder)
+        if glob.has_magic(path) and "://" not in path:
+            found = sorted(glob.glob(path))
+            if not found:
+                msg = f"{path}: no file matches"
+                raise ConfigError(msg)
+            files.extend(found)
+        else:
+            files.append(path)
+    return files
+
+
+# --- cuts ----------------------------------------------------------------------------------------------------------
+
+
+def build_cuts(tuple_type: type, values: Any, place: str, given: Mapping[str, Any] | None = None) -> Any:
+    """Build a kernel's NamedTuple of cuts from the configuration's tree; every cut must be there.
+
+    Parameters
+    ----------
+    given
+        Fields that do not come from the configuration.
+
+    Raises
+    ------
+    ConfigError
+        If a cut is unknown, missing, no number, or out of its range.
+    """
+    given = given or {}
+    hints = {name: hint for name, hint in fields(tuple_type).items() if name not in given}
+    if not isinstance(values, dict):
+        msg = f"{place}: expected the cuts {', '.join(hints)}, got {values!r}"
+        raise ConfigError(msg)
+    for key in values:
+        if key not in hints:
+            msg = f"{place}: unknown key {key!r}; known: {', '.join(hints)}"
+            raise ConfigError(msg)
+    built = dict(given)
+    for name, hint in hints.items():
+        if name not in values:
+            msg = f"{place}: {name} is missing"
+            raise ConfigError(msg)
+        if is_tuple_type(hint):
+            built[name] = build_cuts(hint, values[name], f"{place}.{name}")
+        else:
+            built[name] = _cut(values[name], *leaf_kind(hint), f"{place}.{name}")
+    return tuple_type(**built)
+
+
+def _cut(value: Any, kind: type, allowed: Range | None, place: str) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)) or value != value:
+        msg = f"{place}: expected {'a whole number' if kind is int else 'a number'}, got {value!r}"
+        raise ConfigError(msg)
+    if allowed and not allowed.low <= value <= allowed.high:
+        msg = f"{place}: expected a value between {allowed.low} and {allowed.high}, got {value}"
+        raise ConfigError(msg)
+    return float(value) if kind is float else int(value)

@@ -1,0 +1,341 @@
+"""The engine: from a configuration to counts.
+
+``inspect`` looks at each file, ``work_items`` cuts it into ranges of events, ``process`` runs the channel's kernel over
+one range, and :class:`Tally` adds up what comes back. Every step is a plain function of plain data, so that whoever
+calls them, one process or a cluster, in whatever order and how often, gets the same sums.
+
+A file counts when all its items are there: an incomplete one leaves the sums, and its part of the normalisation with
+them.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from . import channels, schema
+from .catalogue import lumi_mask
+from .channels import Channel
+from .columns import launch_ranges
+from .config import DatasetConfig, RunConfig
+from .errors import ConfigError, GpuhiggsError, RunError
+from .histogram import Accumulators, Counts, HistogramSpec
+from .kernels import gate, launch
+from .read import BitMask, EventFile, Request
+
+
+class WorkItem(NamedTuple):
+    """A range of events of one file."""
+
+    dataset: str
+    path: str
+    start: int
+    stop: int
+
+
+class FileInfo(NamedTuple):
+    """What is known of a file before its events are read."""
+
+    dataset: str
+    path: str
+    uuid: str
+    entries: int
+    sum_of_weights: float | None
+
+
+class Failure(NamedTuple):
+    """A file or a range of events that could not be processed."""
+
+    dataset: str
+    path: str
+    start: int
+    stop: int
+    error: str
+
+
+class Partial(NamedTuple):
+    """What one work item gives."""
+
+    item: WorkItem
+    counts: Counts
+    selected: dict[str, np.ndarray]
+    """Selected events by field; ``entry`` is their place in the file."""
+    seconds: float
+
+
+Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""Applies a function to many arguments and yields the results in any order."""
+
+
+def serially(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
+    """Apply *function* in this process, one argument after the other."""
+    return map(function, arguments)
+
+
+class Prepared(NamedTuple):
+    """What is the same for all work items of a dataset."""
+
+    config: RunConfig
+    dataset: DatasetConfig
+    channel: Channel
+    specs: list[HistogramSpec]
+    request: Request
+    cuts: launch.Record
+    tables: launch.Record
+
+
+def _trigger_bits(config: RunConfig, dataset: DatasetConfig) -> tuple[int, int]:
+    """Return which triggers a dataset's events need, and which belong to primary datasets before its own."""
+    accept = veto = bit = 0
+    before = dataset.kind == "data"
+    for primary, paths in config.selection.triggers.items():
+        mine = dataset.kind == "simulation" or primary == dataset.primary_dataset
+        before = before and not mine
+        for _ in paths:
+            if mine:
+                accept |= 1 << bit
+            elif before:
+                veto |= 1 << bit
+            bit += 1
+    return accept, veto
+
+
+def _masks(config: RunConfig) -> tuple[BitMask, ...]:
+    """Return the trigger and filter columns; a path is a bit of an int64."""
+    paths = tuple(path for primary in config.selection.triggers.values() for path in primary)
+    for name, branches in (("triggers", paths), ("filters", config.selection.filters)):
+        if len(branches) > 62:
+            msg = f"selection.{name}: {len(branches)} entries, at most 62 are possible"
+            raise ConfigError(msg)
+        if twice := {branch for branch in branches if branches.count(branch) > 1}:
+            msg = f"selection.{name}: {', '.join(sorted(twice))} listed twice"
+            raise ConfigError(msg)
+    return (
+        BitMask("events", "triggers", paths, optional=True),
+        BitMask("events", "filters", config.selection.filters, optional=False),
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def prepare(config_json: str, dataset_name: str) -> Prepared:
+    """Turn a configuration into the arguments of a kernel; checked here, before any file is opened.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its channel.
+    """
+    config = RunConfig.model_validate_json(config_json)
+    dataset = next(entry for entry in config.datasets if entry.name == dataset_name)
+    selection = config.selection
+    channel = channels.find(selection.channel)
+    mask = lumi_mask.load(config.lumi_mask) if config.lumi_mask and dataset.kind == "data" else None
+    accept, veto = _trigger_bits(config, dataset)
+    record = gate.Dataset(
+        simulation=int(dataset.kind == "simulation"),
+        inverse_weight_unit=1.0 / dataset.weight_unit,
+        masked=int(mask is not None),
+        mask_rows=0 if mask is None else len(mask.run),
+        accept=accept,
+        veto=veto,
+        required=(1 << len(selection.filters)) - 1,
+    )
+    unused = channel.unused(selection)
+    if mask is None:
+        unused = (*unused, "events.run", "events.luminosity_block")
+    request = Request(
+        channel.inputs, schema.load(selection.schema_), dataset.kind == "simulation", _masks(config), unused,
+        selection.absent,
+    )  # fmt: skip
+    cuts = channel.cuts(selection, record)
+    tables = channel.tables(mask or lumi_mask.EMPTY)
+    return Prepared(
+        config,
+        dataset,
+        channel,
+        channel.histograms(selection),
+        request,
+        launch.record(type(cuts), cuts),
+        launch.record(type(tables), tables),
+    )
+
+
+# --- steps ---------------------------------------------------------------------------------------------------------
+
+
+class Job(NamedTuple):
+    """A configuration on its way to a worker."""
+
+    config_json: str
+
+    def inspect(self, file: tuple[str, str]) -> FileInfo | Failure:
+        """Look at one (dataset, path): can it be read, how many events has it, what does it say of its weights."""
+        name, path = file
+        try:
+            prepared = prepare(self.config_json, name)
+            with EventFile(path, prepared.request.schema.trees) as events:
+                events.resolve(prepared.request)
+                weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
+                info = FileInfo(name, path, events.uuid, events.entries, weights)
+            if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
+                msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
+                raise ConfigError(msg)
+        except GpuhiggsError as error:
+            return Failure(name, path, 0, 0, str(error))
+        return info
+
+    def process(self, item: WorkItem) -> Partial | Failure:
+        """Run the channel's kernel over one range of events."""
+        try:
+            return _process(prepare(self.config_json, item.dataset), item)
+        except GpuhiggsError as error:
+            return Failure(item.dataset, item.path, item.start, item.stop, str(error))
+
+
+def _process(prepared: Prepared, item: WorkItem) -> Partial:
+    began = time.perf_counter()
+    channel = prepared.channel
+    with EventFile(item.path, prepared.request.schema.trees) as events:
+        columns = events.read(events.resolve(prepared.request), item.start, item.stop)
+    counts, selected = run_kernel(prepared, columns, item.stop - item.start)
+    n_errors = counts.sums[item.dataset, "errors"].to_float()
+    if n_errors[0]:
+        unit = prepared.dataset.weight_unit
+        msg = (
+            f"{item.path}: {int(n_errors[0])} of the events {item.start} to {item.stop} have no finite weight below "
+            f"{2048 * unit:g}; set weight_unit of {item.dataset} to a larger power of two (now {unit:g})"
+        )
+        raise RunError(msg)
+    selected["entry"] = selected.pop("event") + item.start
+    del channel
+    return Partial(item, counts, selected, time.perf_counter() - began)
+
+
+def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts, dict[str, np.ndarray]]:
+    """Run a channel's kernel over columns in memory; return its counts and selected events."""
+    channel, name = prepared.channel, prepared.dataset.name
+    counts = Counts()
+    accumulators = Accumulators(prepared.specs)
+    out = channel.out(accumulators.kernel, n_events)
+    arguments = [launch.record(type(columns), columns), prepared.cuts, prepared.tables, launch.record(type(out), out)]
+    for first, last in launch_ranges(columns, 0, n_events):
+        gates = launch.run(channel.program, arguments, first, last)
+        cutflow = np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], out.cutflow.sums.reshape(-1, 4)])
+        counts.add(name, "cutflow", cutflow)
+        out.cutflow.sums[:] = 0
+        accumulators.drain(counts, name)
+    if n_events == 0:
+        counts.add(name, "cutflow", np.zeros((len(channel.steps), 4), np.int64))
+        accumulators.drain(counts, name)
+    counts.add(name, "errors", out.errors)
+    n_selected = int(out.selected.count[0])
+    fields = (field for field in out.selected._fields if field not in ("count", "capacity"))
+    return counts, {field: getattr(out.selected, field)[:n_selected] for field in fields}
+
+
+def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
+    """Cut a file into equal ranges of at most *chunk_size* events; a file without events has one empty item."""
+    n = max(1, -(-info.entries // chunk_size))
+    edges = [info.entries * i // n for i in range(n + 1)]
+    return [WorkItem(info.dataset, info.path, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+
+
+# --- adding up -----------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _File:
+    """What has come back of one file so far."""
+
+    info: FileInfo
+    waiting: set[tuple[int, int]]
+    counts: Counts = field(default_factory=Counts)
+    selected: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
+
+
+class Tally:
+    """Adds up partial results, file by file: each item once, each file whole or not at all."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.complete: list[FileInfo] = []
+        self.failures: list[Failure] = []
+        self.selected: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        self._open: dict[tuple[str, str], _File] = {}
+
+    def expect(self, info: FileInfo, items: list[WorkItem]) -> None:
+        """Announce a file and its items."""
+        self._open[info.dataset, info.path] = _File(info, {(item.start, item.stop) for item in items})
+
+    def add(self, result: Partial | Failure) -> None:
+        """Take in one result; a second result of the same item changes nothing."""
+        if isinstance(result, Failure):
+            self.failures.append(result)
+            self._open.pop((result.dataset, result.path), None)
+            return
+        item = result.item
+        file = self._open.get((item.dataset, item.path))
+        if file is None or (item.start, item.stop) not in file.waiting:
+            return
+        file.waiting.remove((item.start, item.stop))
+        file.counts = file.counts + result.counts
+        file.selected.append((item.start, result.selected))
+        if not file.waiting:
+            self._close(file)
+
+    def _close(self, file: _File) -> None:
+        key = file.info.dataset, file.info.path
+        del self._open[key]
+        self.counts = self.counts + file.counts
+        self.complete.append(file.info)
+        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0])]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.argsort(joined["entry"], kind="stable")  # a GPU finds them in any order
+        self.selected[key] = {name: values[order] for name, values in joined.items()}
+
+
+def run(config: RunConfig, mapper: Mapper = serially, progress: Callable[[int, int], None] | None = None) -> Tally:
+    """Process every file of a configuration.
+
+    Parameters
+    ----------
+    mapper
+        How to apply a function to many arguments: :func:`serially`, or a cluster's.
+    progress
+        Called with the numbers of events done and of all events.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its channel; nothing has been read then.
+    """
+    job = Job(config.model_dump_json(by_alias=True))
+    for dataset in config.datasets:
+        prepare(job.config_json, dataset.name)
+    launch.compiled(channels.find(config.selection.channel).program)  # once, before any worker needs it
+
+    tally = Tally()
+    items: list[WorkItem] = []
+    for info in mapper(job.inspect, [(dataset.name, path) for dataset in config.datasets for path in dataset.files]):
+        if isinstance(info, Failure):
+            tally.add(info)
+            continue
+        ranges = work_items(info, config.chunk_size)
+        tally.expect(info, ranges)
+        items.extend(ranges)
+    total = sum(item.stop - item.start for item in items)
+    done = 0
+    for result in mapper(job.process, items):
+        tally.add(result)
+        item = result.item if isinstance(result, Partial) else result
+        done += item.stop - item.start
+        if progress:
+            progress(done, total)
+    tally.complete.sort()
+    tally.failures.sort()
+    return tally
