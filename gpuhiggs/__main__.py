@@ -1,0 +1,60 @@
+"""The command ``gpuhiggs``; ``python -m gpuhiggs`` is the same.
+
+Exit status: 0 when all is done, 1 when a run is incomplete or failed, 2 on bad input.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    name="gpuhiggs",
+    help="LHC event files in, Higgs couplings out, with the same bits on every device.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _root() -> None:
+    """LHC event files in, Higgs couplings out, with the same bits on every device."""
+
+
+@app.command(epilog="Example: gpuhiggs run analysis.yaml --output out --workers 2")
+def run(
+    config: Annotated[Path, typer.Argument(help="The configuration, a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("gpuhiggs-run"),
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = os.cpu_count() or 1,
+    limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
+) -> None:
+    """Process event files: select, reconstruct, histogram."""
+    from . import config as configuration
+    from .report import process
+
+    loaded = configuration.load(config)
+    if limit_files:
+        datasets = tuple(d.model_copy(update={"files": d.files[:limit_files]}) for d in loaded.datasets)
+        loaded = loaded.model_copy(update={"datasets": datasets})
+    raise typer.Exit(process.run(loaded, output, workers=workers, overwrite=overwrite))
+
+
+def main() -> None:
+    """Run the command; an error that the user can act on is one message, not a traceback."""
+    from .errors import GpuhiggsError
+
+    try:
+        app()
+    except GpuhiggsError as error:
+        sys.stderr.write(f"gpuhiggs: {error}\n")
+        sys.exit(error.exit_status)
+
+
+if __name__ == "__main__":
+    main()

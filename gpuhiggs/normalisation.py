@@ -1,0 +1,95 @@
+"""From counts to events expected: the factor of each dataset, applied when results are read out, never in a kernel.
+
+Simulation is scaled by σ · L / Σw. Σw is the sum over the files that were completely processed, as the files' own
+``Runs`` trees have it; where a format does not say, the sum that the configuration gives for all files of the dataset,
+which then must all be there. Data are never scaled.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+import hist
+
+from . import channels
+from .config import DatasetConfig, RunConfig
+from .engine import Tally
+from .histogram import sum_of_squares, sum_of_weights, to_hist
+
+PB_PER_FB = 1000.0
+
+
+class Scale(NamedTuple):
+    """How the sums of a dataset become events."""
+
+    factor: float | None
+    """None: the dataset cannot be used."""
+    sum_of_weights: float | None
+    reason: str
+    """Why it cannot be used, or what it is scaled to."""
+
+
+def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
+    """Return the factor of one dataset."""
+    complete = [info for info in tally.complete if info.dataset == dataset.name]
+    if not complete:
+        return Scale(None, None, "none of its files could be processed")
+    if dataset.kind == "data":
+        return Scale(1.0, None, "data")
+    if dataset.cross_section is None or config.luminosity is None:
+        return Scale(dataset.weight_unit, None, "sums of generator weights: no cross_section is given")
+    sums = [info.sum_of_weights for info in complete if info.sum_of_weights is not None]
+    if len(sums) == len(complete):
+        total = math.fsum(sums)
+    elif dataset.sum_of_weights is None:
+        return Scale(None, None, "not all of its files say their sum of weights")
+    elif len(complete) < len(dataset.files):
+        return Scale(None, None, f"its sum_of_weights is for {len(dataset.files)} files, {len(complete)} are there")
+    else:
+        total = dataset.sum_of_weights
+    if not total > 0:
+        return Scale(None, total, f"its sum of weights is {total}, expected a positive one")
+    luminosity = config.luminosity * PB_PER_FB
+    return Scale(
+        dataset.cross_section * luminosity / total * dataset.weight_unit, total, f"{config.luminosity} fb⁻¹"
+    )
+
+
+def scales(config: RunConfig, tally: Tally) -> dict[str, Scale]:
+    """Return the factor of every dataset."""
+    return {dataset.name: scale(config, tally, dataset) for dataset in config.datasets}
+
+
+def contributions(config: RunConfig, tally: Tally) -> dict[str, list[tuple[str, float]]]:
+    """Return for each process the usable datasets and their factors, in the configuration's order."""
+    found: dict[str, list[tuple[str, float]]] = {}
+    for dataset in config.datasets:
+        factor = scale(config, tally, dataset).factor
+        if factor is not None:
+            found.setdefault(dataset.process, []).append((dataset.name, factor))
+    return found
+
+
+def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist]]:
+    """Return each histogram by name and process, in events expected."""
+    specs = channels.find(config.selection.channel).histograms(config.selection)
+    parts = contributions(config, tally)
+    return {
+        spec.name: {process: to_hist(tally.counts, datasets, spec) for process, datasets in parts.items()}
+        for spec in specs
+    }
+
+
+def cutflow(config: RunConfig, tally: Tally, dataset: str, factor: float) -> list[dict[str, Any]]:
+    """Return the cutflow of a dataset: unweighted entries, and events expected with their statistical error."""
+    wide = tally.counts.sums[dataset, "cutflow"]
+    entries = wide.to_float()[:, 0]
+    weighted = sum_of_weights(type(wide)(wide.high[:, 1], wide.low[:, 1]))
+    squares = sum_of_squares(type(wide)(wide.high[:, 2:], wide.low[:, 2:]))
+    return [
+        {"step": step, "entries": int(n), "events": factor * float(w), "error": factor * math.sqrt(s)}
+        for step, n, w, s in zip(
+            channels.find(config.selection.channel).steps, entries, weighted, squares, strict=True
+        )
+    ]

@@ -1,0 +1,1 @@
+"""Reporting: the files of a run's folder, its figures and tables."""

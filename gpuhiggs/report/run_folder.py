@@ -1,0 +1,157 @@
+"""The folder of a run: what was asked for, what came out, and the proof of it.
+
+``config.yaml`` is the full configuration, ``digest.txt`` the SHA-256 of the accumulators, ``results.json`` every
+number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected. Each file is written under
+a temporary name and renamed; ``results.json`` comes last, so that a folder with one is complete.
+"""
+
+from __future__ import annotations
+
+import errno
+import importlib.metadata
+import json
+import os
+import platform
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hist
+import uproot
+import yaml
+from uhi.io.json import default as uhi_default
+
+from .. import normalisation
+from ..config import RunConfig
+from ..engine import Tally
+from ..errors import InputError, RunError
+
+RESULTS = "results.json"
+_PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")
+
+
+def create(folder: Path, overwrite: bool) -> None:
+    """Make the folder of a run.
+
+    Raises
+    ------
+    InputError
+        If it cannot be written, or has a result already and *overwrite* is false.
+    """
+    if (folder / RESULTS).exists() and not overwrite:
+        msg = f"{folder}: has a result already; choose another --output, or --overwrite"
+        raise InputError(msg)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        msg = f"{folder}: cannot be written: {error.strerror or error}"
+        raise InputError(msg) from error
+
+
+def write(path: Path, writer: Callable[[Path], None]) -> None:
+    """Let *writer* make a file under a temporary name, and rename it.
+
+    Raises
+    ------
+    RunError
+        If it cannot be written; nothing is left behind then.
+    """
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        writer(temporary)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
+        msg = f"{path}: cannot be written: {reason}"
+        raise RunError(msg) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole."""
+    write(path, lambda temporary: _ignore(temporary.write_text(text, encoding="utf-8")))
+
+
+def _ignore(_: object) -> None:
+    pass
+
+
+def write_config(folder: Path, config: RunConfig) -> None:
+    """Keep the full configuration: ``gpuhiggs run`` makes the same result from it again."""
+    raw = config.model_dump(mode="json", by_alias=True, exclude_defaults=False, exclude_unset=True)
+    write_text(folder / "config.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+
+
+def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist]]) -> None:
+    """Write every histogram as ROOT, one TH1 a category, and as JSON in the UHI schema."""
+
+    def root(path: Path) -> None:
+        with uproot.recreate(path) as file:
+            for name, by_process in histograms.items():
+                for process, histogram in by_process.items():
+                    for category in histogram.axes[0]:
+                        label = category.replace(" ", "_")
+                        file[f"{name}/{process}/{label}"] = histogram[{"category": category}]
+
+    write(folder / "histograms.root", root)
+    write_text(folder / "histograms.json", json.dumps(histograms, default=uhi_default))
+
+
+def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, hist.Hist]]) -> dict[str, Any]:
+    """Return every number of a run as plain JSON values."""
+    scales = normalisation.scales(config, tally)
+    datasets = {}
+    for dataset in config.datasets:
+        factor, weights, reason = scales[dataset.name]
+        complete = [info for info in tally.complete if info.dataset == dataset.name]
+        datasets[dataset.name] = {
+            "process": dataset.process,
+            "kind": dataset.kind,
+            "files": len(dataset.files),
+            "files_complete": len(complete),
+            "events": sum(info.entries for info in complete),
+            "sum_of_weights": weights,
+            "scale": factor,
+            "normalised_to": reason,
+            "cutflow": normalisation.cutflow(config, tally, dataset.name, factor) if factor is not None else None,
+        }
+    first = next(iter(histograms.values()), {})
+    return {
+        "title": config.title,
+        "selection": config.selection.channel,
+        "reference": config.selection.reference,
+        "luminosity": config.luminosity,
+        "digest": tally.counts.digest(),
+        "datasets": datasets,
+        "yields": {process: yields(histogram) for process, histogram in first.items()},
+        "failures": [failure._asdict() for failure in tally.failures],
+        "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
+        "platform": f"Python {platform.python_version()}, {platform.platform()}",
+    }
+
+
+def yields(histogram: hist.Hist) -> dict[str, dict[str, float]]:
+    """Return the content of each category, flow bins included, with its statistical error."""
+    found = {}
+    for category in histogram.axes[0]:
+        total = histogram[{"category": category}].sum(flow=True)
+        found[category] = {"value": float(total.value), "error": float(total.variance) ** 0.5}
+    return found
+
+
+def write_results(folder: Path, config: RunConfig, tally: Tally) -> dict[str, Any]:
+    """Write everything of a run but its figures; return the content of ``results.json``."""
+    histograms = normalisation.histograms(config, tally)
+    results = summary(config, tally, histograms)
+    write_config(folder, config)
+    write_histograms(folder, histograms)
+    write_text(folder / "digest.txt", results["digest"] + "\n")
+    write_text(folder / RESULTS, json.dumps(results, indent=1))
+    return results

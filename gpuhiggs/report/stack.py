@@ -1,0 +1,101 @@
+"""The stacked figure: simulation by process, data on top, their ratio below."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hist
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import mplhep
+import numpy as np
+from matplotlib.figure import Figure
+
+from ..config import RunConfig
+from .run_folder import write
+
+# The ten-colour scheme that CMS recommends: M. A. Petroff, arXiv:2107.02270.
+_COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
+
+
+def _over_categories(histogram: hist.Hist) -> hist.Hist:
+    return histogram[{"category": sum}]
+
+
+def _data_processes(config: RunConfig) -> set[str]:
+    return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+
+
+def draw(config: RunConfig, histograms: dict[str, hist.Hist]) -> Figure:
+    """Draw one histogram of every process, summed over categories."""
+    data_names = _data_processes(config)
+    stacked = {name: _over_categories(h) for name, h in histograms.items() if name not in data_names}
+    measured = [_over_categories(h) for name, h in histograms.items() if name in data_names]
+    data = sum(measured[1:], measured[0]) if measured else None
+    styles = config.processes
+    with mpl.rc_context({**mplhep.style.CMS, "figure.constrained_layout.use": True}):
+        ratio = data is not None and bool(stacked)
+        figure, axes = plt.subplots(
+            2 if ratio else 1, 1, figsize=(10, 10 if ratio else 8), sharex=True, squeeze=False,
+            gridspec_kw={"height_ratios": [3, 1]} if ratio else None,
+        )  # fmt: skip
+        main = axes[0, 0]
+        labels = [styles[name].label if name in styles else name for name in stacked]
+        colors = [
+            (styles[name].color if name in styles else None) or _COLORS[i % len(_COLORS)] for i, name in enumerate(stacked)
+        ]
+        if stacked:
+            mplhep.histplot(list(stacked.values()), ax=main, stack=True, histtype="fill", label=labels, color=colors)
+            _band(main, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
+        if data is not None:
+            mplhep.histplot(data, ax=main, histtype="errorbar", color="black", label="Data", w2method="poisson")
+        axis = next(iter(histograms.values())).axes[1]
+        main.set_ylabel("Events / bin" if isinstance(axis, hist.axis.Variable) else f"Events / {axis.widths[0]:g}")
+        main.set_xlim(axis.edges[0], axis.edges[-1])
+        main.set_ylim(bottom=0)
+        main.legend(reverse=True)
+        _heading(main, config)
+        if ratio:
+            assert data is not None
+            _ratio(axes[1, 0], data, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
+        axes[-1, 0].set_xlabel(axis.label)
+    return figure
+
+
+def _heading(axes: Any, config: RunConfig) -> None:
+    axes.text(0, 1.01, config.title, transform=axes.transAxes, fontweight="bold", va="bottom")
+    if config.luminosity:
+        axes.text(1, 1.01, f"{config.luminosity:g} fb$^{{-1}}$", transform=axes.transAxes, ha="right", va="bottom")
+
+
+def _band(axes: Any, total: hist.Hist) -> None:
+    """Hatch the statistical uncertainty of the simulation."""
+    error = np.sqrt(total.variances())
+    edges = total.axes[0].edges
+    axes.stairs(
+        total.values() + error, edges, baseline=total.values() - error, fill=True, hatch="////", facecolor="none",
+        edgecolor="gray", linewidth=0, label="Simulation stat. unc.",
+    )  # fmt: skip
+
+
+def _ratio(axes: Any, data: hist.Hist, expected: hist.Hist) -> None:
+    """Draw data over simulation, with the uncertainty of each on its own."""
+    values, error = expected.values(), np.sqrt(expected.variances())
+    safe = np.where(values > 0, values, np.nan)
+    centers, edges = data.axes[0].centers, data.axes[0].edges
+    axes.stairs(
+        1 + error / safe, edges, baseline=1 - error / safe, fill=True, hatch="////", facecolor="none",
+        edgecolor="gray", linewidth=0,
+    )  # fmt: skip
+    axes.errorbar(centers, data.values() / safe, np.sqrt(data.variances()) / safe, fmt="o", color="black")
+    axes.axhline(1, color="gray", linewidth=1)
+    axes.set_ylim(0, 2)
+    axes.set_ylabel("Data / sim.")
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG and PDF beside each other and close it."""
+    for suffix in (".png", ".pdf"):
+        write(path.with_suffix(suffix), lambda temporary: figure.savefig(temporary, dpi=100))
+    plt.close(figure)
