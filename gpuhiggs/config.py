@@ -22,7 +22,6 @@ from .errors import ConfigError
 from .histogram import Axis
 from .kernels.language import Range, fields, is_tuple_type, leaf_kind
 
-
 M = TypeVar("M", bound=BaseModel)
 
 
@@ -151,7 +150,8 @@ class RunConfig(Model):
         for dataset in self.datasets:
             known = self.selection.triggers
             if dataset.kind == "data" and known and dataset.primary_dataset not in known:
-                msg = f"{dataset.name}: primary_dataset is {dataset.primary_dataset!r}, expected one of {', '.join(known)}"
+                primary = dataset.primary_dataset
+                msg = f"{dataset.name}: primary_dataset is {primary!r}, expected one of {', '.join(known)}"
                 raise ValueError(msg)
         return self
 

@@ -11,6 +11,7 @@ them.
 from __future__ import annotations
 
 import functools
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -140,7 +141,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         simulation=int(dataset.kind == "simulation"),
         inverse_weight_unit=1.0 / dataset.weight_unit,
         masked=int(mask is not None),
-        mask_rows=0 if mask is None else len(mask.run),
+        mask_rows=0 if mask is None else mask.run.size,
         accept=accept,
         veto=veto,
         required=(1 << len(selection.filters)) - 1,
@@ -199,7 +200,6 @@ class Job(NamedTuple):
 
 def _process(prepared: Prepared, item: WorkItem) -> Partial:
     began = time.perf_counter()
-    channel = prepared.channel
     with EventFile(item.path, prepared.request.schema.trees) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
@@ -212,7 +212,6 @@ def _process(prepared: Prepared, item: WorkItem) -> Partial:
         )
         raise RunError(msg)
     selected["entry"] = selected.pop("event") + item.start
-    del channel
     return Partial(item, counts, selected, time.perf_counter() - began)
 
 
@@ -233,8 +232,8 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
         counts.add(name, "cutflow", np.zeros((len(channel.steps), 4), np.int64))
         accumulators.drain(counts, name)
     counts.add(name, "errors", out.errors)
-    n_selected = int(out.selected.count[0])
-    fields = (field for field in out.selected._fields if field not in ("count", "capacity"))
+    n_selected = int(out.selected.n[0])
+    fields = (field for field in out.selected._fields if field not in ("n", "capacity"))
     return counts, {field: getattr(out.selected, field)[:n_selected] for field in fields}
 
 
@@ -242,7 +241,7 @@ def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
     """Cut a file into equal ranges of at most *chunk_size* events; a file without events has one empty item."""
     n = max(1, -(-info.entries // chunk_size))
     edges = [info.entries * i // n for i in range(n + 1)]
-    return [WorkItem(info.dataset, info.path, a, b) for a, b in zip(edges, edges[1:], strict=False)]
+    return [WorkItem(info.dataset, info.path, a, b) for a, b in itertools.pairwise(edges)]
 
 
 # --- adding up -----------------------------------------------------------------------------------------------------

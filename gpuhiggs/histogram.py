@@ -173,7 +173,7 @@ def sum_of_squares(wide: Wide) -> np.ndarray:
     return np.asarray(values[..., 0] + values[..., 1] * 2.0**-SQUARE_BITS)
 
 
-def to_hist(counts: Counts, contributions: Iterable[tuple[str, float]], spec: HistogramSpec) -> hist.Hist:
+def to_hist(counts: Counts, contributions: Iterable[tuple[str, float]], spec: HistogramSpec) -> hist.Hist[Any]:
     """Return a histogram over (category, axis) with Weight storage.
 
     Parameters

@@ -51,9 +51,7 @@ def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
     if not total > 0:
         return Scale(None, total, f"its sum of weights is {total}, expected a positive one")
     luminosity = config.luminosity * PB_PER_FB
-    return Scale(
-        dataset.cross_section * luminosity / total * dataset.weight_unit, total, f"{config.luminosity} fb⁻¹"
-    )
+    return Scale(dataset.cross_section * luminosity / total * dataset.weight_unit, total, f"{config.luminosity} fb⁻¹")
 
 
 def scales(config: RunConfig, tally: Tally) -> dict[str, Scale]:
@@ -71,7 +69,7 @@ def contributions(config: RunConfig, tally: Tally) -> dict[str, list[tuple[str, 
     return found
 
 
-def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist]]:
+def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist[Any]]]:
     """Return each histogram by name and process, in events expected."""
     specs = channels.find(config.selection.channel).histograms(config.selection)
     parts = contributions(config, tally)
@@ -89,7 +87,5 @@ def cutflow(config: RunConfig, tally: Tally, dataset: str, factor: float) -> lis
     squares = sum_of_squares(type(wide)(wide.high[:, 2:], wide.low[:, 2:]))
     return [
         {"step": step, "entries": int(n), "events": factor * float(w), "error": factor * math.sqrt(s)}
-        for step, n, w, s in zip(
-            channels.find(config.selection.channel).steps, entries, weighted, squares, strict=True
-        )
+        for step, n, w, s in zip(channels.find(config.selection.channel).steps, entries, weighted, squares, strict=True)
     ]

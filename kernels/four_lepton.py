@@ -12,7 +12,6 @@ from . import fill as sums
 from . import four_vector as p4
 from . import gate as quality
 from . import zz
-from .four_vector import P4
 from .jets import JetCuts, Jets, count_jets
 from .language import Float32, Float64, Int64, Positive, add, each, local, local_int, scalar, take
 from .leptons import (
@@ -26,7 +25,7 @@ from .leptons import (
     match_photons,
     select_leptons,
 )
-from .pairs import Leptons, dressed_pair, is_z
+from .pairs import Leptons, P4Columns, dressed_pair, is_z
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -44,7 +43,7 @@ HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l", *(f"n_minus_one_{cut}" for cut in z
 M4L, M_Z1, M_Z2, PT4L, N_MINUS_ONE = range(5)
 
 BAD_WEIGHT, OVER_CAPACITY = range(2)
-"""Rows of ``out.errors``: events whose weight cannot be summed, or with more leptons or FSR photons than there is room for."""
+"""Rows of ``out.errors``: a weight that cannot be summed; more leptons or FSR photons than there is room for."""
 
 
 class Met(NamedTuple):
@@ -91,7 +90,7 @@ class Tables(NamedTuple):
 class Selected(NamedTuple):
     """The selected events, in the order in which they were found."""
 
-    count: Int64
+    n: Int64
     capacity: int
     event: Int64
     final_state: Int64
@@ -209,8 +208,8 @@ def body(event, shift, inputs, cuts, tables, out):
         local(16),
         local(16),
         local(16),
-        P4(local(16), local(16), local(16), local(16)),
-        P4(local(16), local(16), local(16), local(16)),
+        P4Columns(local(16), local(16), local(16), local(16)),
+        P4Columns(local(16), local(16), local(16), local(16)),
         local_int(16),
     )
     n = -1
@@ -243,7 +242,7 @@ def body(event, shift, inputs, cuts, tables, out):
     sums.fill(out.histograms, M_Z2, row, chosen.m_z2, shift, weight)
     sums.fill(out.histograms, PT4L, row, chosen.pt4l, shift, weight)
     if shift == 0:
-        place = take(out.selected.count, 0)
+        place = take(out.selected.n, 0)
         if place < out.selected.capacity:
             out.selected.event[place] = event
             out.selected.final_state[place] = state

@@ -1,6 +1,6 @@
 """H→ZZ*→4ℓ in ATLAS Open Data 13 TeV, release of 2020: the selection of its published example analysis.
 
-Source: atlas-outreach-cpp-framework-13tev, HZZAnalysis, and the companion paper of the release (ATL-OREACH-PUB-2020-001).
+Source: atlas-outreach-cpp-framework-13tev, HZZAnalysis, and the paper of the release (ATL-OREACH-PUB-2020-001).
 One thing is put right: for 4e and 4μ that code keeps the last valid pairing for m_Z1 and m_Z2; here Z1 is the pair
 nearest to the Z mass. Neither the selected events nor m4ℓ depend on it.
 """
@@ -13,10 +13,8 @@ from . import fill as sums
 from . import four_vector as p4
 from . import gate as quality
 from . import real
-from .language import Float32, Float64, Int32, Int64, Positive, Real, each, local, local_int, scalar, take
-from .four_vector import P4
-from .pairs import CAPACITY, Leptons, append, dressed_pair, is_z, off_shell
-from .language import add
+from .language import Float32, Float64, Int32, Int64, Positive, add, each, local, local_int, scalar, take
+from .pairs import CAPACITY, Leptons, P4Columns, append, dressed_pair, is_z, off_shell
 
 GATES = quality.STEPS
 gate = quality.gate
@@ -108,7 +106,7 @@ class Tables(NamedTuple):
 class Selected(NamedTuple):
     """The selected events, in the order in which they were found."""
 
-    count: Int64
+    n: Int64
     capacity: int
     event: Int64
     final_state: Int64
@@ -172,9 +170,7 @@ def select_leptons(event, inputs, cuts, leptons):
             if n == CAPACITY:
                 return -1
             p = p4.from_pt_eta_phi_e(source.pt[i], source.eta[i], source.phi[i], source.e[i])
-            append(
-                leptons, n, source.kind[i], source.charge[i], source.pt[i], source.eta[i], source.phi[i], p, p, -1
-            )
+            append(leptons, n, source.kind[i], source.charge[i], source.pt[i], source.eta[i], source.phi[i], p, p, -1)
             n += 1
     return n
 
@@ -249,8 +245,8 @@ def body(event, shift, inputs, cuts, tables, out):
         local(16),
         local(16),
         local(16),
-        P4(local(16), local(16), local(16), local(16)),
-        P4(local(16), local(16), local(16), local(16)),
+        P4Columns(local(16), local(16), local(16), local(16)),
+        P4Columns(local(16), local(16), local(16), local(16)),
         local_int(16),
     )
     n = select_leptons(event, inputs, cuts, leptons)
@@ -277,7 +273,7 @@ def body(event, shift, inputs, cuts, tables, out):
     sums.fill(out.histograms, M_Z2, state, m_z2, shift, weight)
     sums.fill(out.histograms, PT4L, state, pt4l, shift, weight)
     if shift == 0:
-        place = take(out.selected.count, 0)
+        place = take(out.selected.n, 0)
         if place < out.selected.capacity:
             out.selected.event[place] = event
             out.selected.final_state[place] = state

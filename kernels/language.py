@@ -31,9 +31,7 @@ from numba.np.numpy_support import from_dtype
 
 def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
-    compiled: Any = njit(
-        function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True
-    )
+    compiled: Any = njit(function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True)
     if not config.DISABLE_JIT:
         # A literal argument would otherwise be a type of its own, and the function be compiled once for each.
         plain = compiled.get_call_template
@@ -46,7 +44,7 @@ def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
 class Column:
     """One array as a body sees it: ``column[i]`` is a float64, an int64 or a bool, whatever the array stores."""
 
-    __slots__ = ("array", "_canonical")
+    __slots__ = ("_canonical", "array")
 
     def __init__(self, array: np.ndarray, canonical: bool = True) -> None:
         self.array = array
@@ -67,13 +65,19 @@ class Column:
         self.array[index] = np.nan if self._canonical and value != value else value
 
 
+class Stored(NamedTuple):
+    """What a column stores: a body sees a :class:`Column`, the host has a NumPy or CuPy array."""
+
+    dtype: type
+
+
 # Columns, by what they store.
-Float32 = Annotated[Column, np.float32]
-Float64 = Annotated[Column, np.float64]
-Int32 = Annotated[Column, np.int32]
-Int64 = Annotated[Column, np.int64]
-UInt32 = Annotated[Column, np.uint32]
-Bool = Annotated[Column, np.bool_]
+Float32 = Annotated[Any, Stored(np.float32)]
+Float64 = Annotated[Any, Stored(np.float64)]
+Int32 = Annotated[Any, Stored(np.int32)]
+Int64 = Annotated[Any, Stored(np.int64)]
+UInt32 = Annotated[Any, Stored(np.uint32)]
+Bool = Annotated[Any, Stored(np.bool_)]
 
 
 class Range(NamedTuple):
@@ -114,8 +118,10 @@ def is_tuple_type(hint: Any) -> bool:
 def leaf_kind(hint: Any) -> tuple[type, Any]:
     """Return what a field that is no NamedTuple holds, and the annotation on it."""
     kind, *extra = get_args(hint) if get_origin(hint) is Annotated else (hint,)
-    if kind not in (Column, int, float) or (kind is Column and not extra):
-        msg = f"{hint} is neither a typed column (Float32, Int32, …), an int, a float nor a NamedTuple of these"
+    if extra and isinstance(extra[0], Stored):
+        return Column, extra[0].dtype
+    if kind not in (int, float):
+        msg = f"{hint} is neither a column (Float32, Int32, …), an int, a float nor a NamedTuple of these"
         raise TypeError(msg)
     return kind, extra[0] if extra else None
 
@@ -283,7 +289,7 @@ class _RecordModel(models.PrimitiveModel):  # type: ignore[misc]
 class _TypeField(AttributeTemplate):  # type: ignore[misc]
     key = RecordType
 
-    def generic_resolve(self, value: RecordType, name: str) -> Any:
+    def generic_resolve(self, value: Any, name: str) -> Any:
         found = value.field(name)
         return None if found is None else found[0]
 

@@ -189,7 +189,7 @@ def driver(program: Program) -> ModuleType:
 
 @contextlib.contextmanager
 def _no_extensions() -> Iterator[None]:
-    """Keep Numba from importing the packages that extend it: kernels use none, and it takes longer than loading them."""
+    """Keep Numba from importing the packages that extend it: kernels use none, and it takes longer than they do."""
     before = entrypoints._already_initialized
     entrypoints._already_initialized = True
     try:
@@ -205,7 +205,9 @@ def compiled(program: Program) -> Any:
     if numba.config.DISABLE_JIT:
         return loop
     with _no_extensions():
-        return njit(types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False)(loop)
+        return njit(
+            types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False
+        )(loop)
 
 
 class Record(NamedTuple):

@@ -15,6 +15,15 @@ CAPACITY = 16
 """Selected leptons that an event may have; one with more is counted as an error, never cut short."""
 
 
+class P4Columns(NamedTuple):
+    """Components of one four-vector a lepton, GeV."""
+
+    px: Column
+    py: Column
+    pz: Column
+    e: Column
+
+
 class Leptons(NamedTuple):
     """The selected leptons of one event, in scratch memory of CAPACITY places."""
 
@@ -24,9 +33,9 @@ class Leptons(NamedTuple):
     pt: Column
     eta: Column
     phi: Column
-    bare: P4
-    """Columns of the components without FSR photon."""
-    dressed: P4
+    bare: P4Columns
+    """Four-vectors without FSR photon."""
+    dressed: P4Columns
     """... and with it, where one belongs to the lepton."""
     photon: Column
     """Index of the FSR photon, or -1."""

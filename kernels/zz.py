@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import four_vector as p4
 from . import real
 from .language import Column, Positive, scalar
-from .pairs import bare_pair, dressed_pair, is_z, off_shell
+from .pairs import bare_pair, dressed_pair, off_shell
 
 CUTS = ("z1_mass", "z2_mass", "ghost", "qcd", "pt", "smart", "m4l")
 """The cuts on a candidate in their order: bit i of a candidate's mask says that it passes the i-th."""
@@ -139,9 +139,7 @@ def candidate(leptons, i, j, k, l, cuts):  # noqa: E741
         mask |= 32
     if m4l > cuts.m4l_min:
         mask |= 64
-    return Candidate(
-        mask, m_z1, m_z2, real.sqrt(min_dr), min_m_ll, leading, alternative_m_z2, m4l, pt_z2, p4.pt(four)
-    )
+    return Candidate(mask, m_z1, m_z2, real.sqrt(min_dr), min_m_ll, leading, alternative_m_z2, m4l, pt_z2, p4.pt(four))
 
 
 @scalar

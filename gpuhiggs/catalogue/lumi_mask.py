@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -23,9 +24,7 @@ def load(path: str) -> LumiMask:
     """
     try:
         raw = json.loads(Path(path).read_text(encoding="utf-8"))
-        rows = sorted(
-            (int(run), int(first), int(last)) for run, ranges in raw.items() for first, last in ranges
-        )
+        rows = sorted((int(run), int(first), int(last)) for run, ranges in raw.items() for first, last in ranges)
     except OSError as error:
         msg = f"lumi_mask {path}: {error.strerror or error}"
         raise ConfigError(msg) from error
@@ -36,7 +35,7 @@ def load(path: str) -> LumiMask:
         if first > last:
             msg = f"lumi_mask {path}: run {run} has the sections [{first}, {last}], whose first is after the last"
             raise ConfigError(msg)
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in itertools.pairwise(rows):
         if before[0] == after[0] and after[1] <= before[2]:
             msg = f"lumi_mask {path}: run {after[0]} lists section {after[1]} twice"
             raise ConfigError(msg)

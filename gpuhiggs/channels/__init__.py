@@ -9,9 +9,7 @@ from ..errors import ConfigError
 from . import four_lepton, four_lepton_atlas
 from .channel import Channel
 
-CHANNELS: dict[str, Channel] = {
-    channel.name: channel for channel in (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL)
-}
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL)}
 
 __all__ = ["CHANNELS", "Channel", "find"]
 

@@ -11,7 +11,7 @@ from ..config import SelectionConfig, build_cuts
 from ..errors import ConfigError
 from ..histogram import HistogramSpec
 from ..kernels.gate import Dataset, LumiMask
-from ..kernels.language import fields
+from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
 
 
@@ -51,9 +51,7 @@ class Channel(NamedTuple):
         if wrong:
             msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
             raise ConfigError(msg)
-        return [
-            HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names
-        ]
+        return [HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names]
 
     def cuts(self, selection: SelectionConfig, dataset: Dataset) -> Any:
         """Return the kernel's cuts for one dataset."""
@@ -66,10 +64,10 @@ class Channel(NamedTuple):
     def out(self, kernel_histograms: Any, capacity: int) -> Any:
         """Return fresh outputs around a set of histograms, with room for *capacity* selected events."""
         namespace = self.program.namespace()
-        selected: dict[str, Any] = {"count": np.zeros(1, np.int64), "capacity": capacity}
+        selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
         for field, hint in fields(namespace.Selected).items():
             if field not in selected:
-                selected[field] = np.empty(capacity, dtype=hint.__metadata__[0])
+                selected[field] = np.empty(capacity, dtype=leaf_kind(hint)[1])
         return namespace.Out(
             errors=np.zeros(2, np.int64),
             cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),

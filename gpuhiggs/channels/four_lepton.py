@@ -7,9 +7,7 @@ from ..kernels import four_lepton as kernel
 from ..kernels.launch import Program
 from .channel import Channel
 
-CATEGORIES = tuple(
-    f"{category} {state}" for category in kernel.CATEGORIES for state in kernel.FINAL_STATES
-)
+CATEGORIES = tuple(f"{category} {state}" for category in kernel.CATEGORIES for state in kernel.FINAL_STATES)
 
 
 def _categories(histogram: str) -> tuple[str, ...]:

@@ -81,8 +81,9 @@ class EventFile:
             names = {key.split(";")[0] for key in self._file.keys(recursive=False)}
         tree = next((name for name in trees if name in names), None)
         if tree is None:
-            msg = f"{path}: no tree {' or '.join(map(repr, trees))}; the file has: {', '.join(sorted(names)) or 'nothing'}"
             self.close()
+            looked_for = " or ".join(map(repr, trees))
+            msg = f"{path}: no tree {looked_for}; the file has: {', '.join(sorted(names)) or 'nothing'}"
             raise SchemaError(msg)
         with _reading(path):
             self._tree = self._file[tree]
@@ -142,7 +143,8 @@ class EventFile:
         found = tuple(name if name in self._branches else "" for name in mask.branches)
         missing = [name for name in mask.branches if name not in self._branches]
         if missing and (not mask.optional or not any(found)):
-            msg = f"{self.path}: no branch {', '.join(missing)} in tree {self._tree.name!r} ({mask.collection}.{mask.field})"
+            column = f"{mask.collection}.{mask.field}"
+            msg = f"{self.path}: no branch {', '.join(missing)} in tree {self._tree.name!r} ({column})"
             raise SchemaError(msg)
         if missing:
             _log.info("%s: %s not in the file, taken as false", self.path, ", ".join(missing))
@@ -167,8 +169,8 @@ class EventFile:
         for collection in inputs._fields:  # type: ignore[attr-defined]
             if has_objects(inputs, collection):
                 counter = resolved.counters.get(collection)
-                offsets = np.zeros(n_events + 1, np.int64) if counter is None else _flat(data[counter])[1]
-                arrays[collection, OFFSETS] = offsets
+                shape = None if counter is None else _flat(data[counter])[1]
+                arrays[collection, OFFSETS] = np.zeros(n_events + 1, np.int64) if shape is None else shape
         for column in resolved.columns:
             arrays[column.wanted.collection, column.wanted.field] = self._column(column, data, arrays)
         for mask in resolved.masks:
@@ -186,7 +188,8 @@ class EventFile:
             n = 0 if column.constant is None else len(data) if offsets is None else int(offsets[-1])
             return np.full(n, column.constant or 0, dtype=dtype)
         values, shape = _flat(data[column.branch])
-        if (shape is None) != (offsets is None) or (offsets is not None and not np.array_equal(shape, offsets)):
+        same = shape is offsets if shape is None or offsets is None else np.array_equal(shape, offsets)
+        if not same:
             msg = f"{self.path}: branch {column.branch} has another shape than its collection {name}"
             raise FileError(msg)
         if column.scale != 1.0:
@@ -234,5 +237,6 @@ def _reading(path: str) -> Iterator[None]:
     except (FileError, SchemaError):
         raise
     except Exception as error:
-        msg = f"{path}: cannot be read: {type(error).__name__}: {str(error).strip().splitlines()[0] if str(error) else ''}"
+        first_line = (str(error).strip().splitlines() or [""])[0]
+        msg = f"{path}: cannot be read: {type(error).__name__}: {first_line}"
         raise FileError(msg) from error

@@ -89,7 +89,7 @@ def write_config(folder: Path, config: RunConfig) -> None:
     write_text(folder / "config.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
 
 
-def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist]]) -> None:
+def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> None:
     """Write every histogram as ROOT, one TH1 a category, and as JSON in the UHI schema."""
 
     def root(path: Path) -> None:
@@ -104,7 +104,7 @@ def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist]]) 
     write_text(folder / "histograms.json", json.dumps(histograms, default=uhi_default))
 
 
-def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, hist.Hist]]) -> dict[str, Any]:
+def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> dict[str, Any]:
     """Return every number of a run as plain JSON values."""
     scales = normalisation.scales(config, tally)
     datasets = {}
@@ -137,12 +137,12 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
     }
 
 
-def yields(histogram: hist.Hist) -> dict[str, dict[str, float]]:
+def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:
     """Return the content of each category, flow bins included, with its statistical error."""
     found = {}
     for category in histogram.axes[0]:
-        total = histogram[{"category": category}].sum(flow=True)
-        found[category] = {"value": float(total.value), "error": float(total.variance) ** 0.5}
+        view: Any = histogram.view(flow=True)[histogram.axes[0].index(category)]
+        found[category] = {"value": float(view.value.sum()), "error": float(view.variance.sum()) ** 0.5}
     return found
 
 

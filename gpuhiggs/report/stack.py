@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +17,21 @@ from matplotlib.figure import Figure
 from ..config import RunConfig
 from .run_folder import write
 
+logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the style names fonts that may be absent
+
 # The ten-colour scheme that CMS recommends: M. A. Petroff, arXiv:2107.02270.
 _COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
-def _over_categories(histogram: hist.Hist) -> hist.Hist:
-    return histogram[{"category": sum}]
+def _over_categories(histogram: hist.Hist[Any]) -> hist.Hist[Any]:
+    return histogram.project(histogram.axes[1].name)
 
 
 def _data_processes(config: RunConfig) -> set[str]:
     return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
 
 
-def draw(config: RunConfig, histograms: dict[str, hist.Hist]) -> Figure:
+def draw(config: RunConfig, histograms: dict[str, hist.Hist[Any]]) -> Figure:
     """Draw one histogram of every process, summed over categories."""
     data_names = _data_processes(config)
     stacked = {name: _over_categories(h) for name, h in histograms.items() if name not in data_names}
@@ -43,15 +47,20 @@ def draw(config: RunConfig, histograms: dict[str, hist.Hist]) -> Figure:
         main = axes[0, 0]
         labels = [styles[name].label if name in styles else name for name in stacked]
         colors = [
-            (styles[name].color if name in styles else None) or _COLORS[i % len(_COLORS)] for i, name in enumerate(stacked)
+            (styles[name].color if name in styles else None) or _COLORS[i % len(_COLORS)]
+            for i, name in enumerate(stacked)
         ]
         if stacked:
-            mplhep.histplot(list(stacked.values()), ax=main, stack=True, histtype="fill", label=labels, color=colors)
+            mplhep.histplot(
+                list(stacked.values()), ax=main, stack=True, histtype="fill", label=labels, color=colors, flow="none"
+            )
             _band(main, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
         if data is not None:
-            mplhep.histplot(data, ax=main, histtype="errorbar", color="black", label="Data", w2method="poisson")
+            mplhep.histplot(
+                data, ax=main, histtype="errorbar", color="black", label="Data", w2method="poisson", flow="none"
+            )
         axis = next(iter(histograms.values())).axes[1]
-        main.set_ylabel("Events / bin" if isinstance(axis, hist.axis.Variable) else f"Events / {axis.widths[0]:g}")
+        main.set_ylabel(_events_per(axis))
         main.set_xlim(axis.edges[0], axis.edges[-1])
         main.set_ylim(bottom=0)
         main.legend(reverse=True)
@@ -63,15 +72,27 @@ def draw(config: RunConfig, histograms: dict[str, hist.Hist]) -> Figure:
     return figure
 
 
+def _events_per(axis: Any) -> str:
+    """Return the label of the vertical axis: what one bin is."""
+    unit = re.search(r"\[(.+?)\]", axis.label)
+    if isinstance(axis, hist.axis.Variable):
+        return "Events / bin"
+    return f"Events / {axis.widths[0]:g} {unit.group(1) if unit else ''}".rstrip()
+
+
 def _heading(axes: Any, config: RunConfig) -> None:
     axes.text(0, 1.01, config.title, transform=axes.transAxes, fontweight="bold", va="bottom")
     if config.luminosity:
         axes.text(1, 1.01, f"{config.luminosity:g} fb$^{{-1}}$", transform=axes.transAxes, ha="right", va="bottom")
 
 
-def _band(axes: Any, total: hist.Hist) -> None:
+def _error(histogram: hist.Hist[Any]) -> np.ndarray:
+    return np.sqrt(np.asarray(histogram.variances()))
+
+
+def _band(axes: Any, total: hist.Hist[Any]) -> None:
     """Hatch the statistical uncertainty of the simulation."""
-    error = np.sqrt(total.variances())
+    error = _error(total)
     edges = total.axes[0].edges
     axes.stairs(
         total.values() + error, edges, baseline=total.values() - error, fill=True, hatch="////", facecolor="none",
@@ -79,16 +100,16 @@ def _band(axes: Any, total: hist.Hist) -> None:
     )  # fmt: skip
 
 
-def _ratio(axes: Any, data: hist.Hist, expected: hist.Hist) -> None:
+def _ratio(axes: Any, data: hist.Hist[Any], expected: hist.Hist[Any]) -> None:
     """Draw data over simulation, with the uncertainty of each on its own."""
-    values, error = expected.values(), np.sqrt(expected.variances())
+    values, error = expected.values(), _error(expected)
     safe = np.where(values > 0, values, np.nan)
     centers, edges = data.axes[0].centers, data.axes[0].edges
     axes.stairs(
         1 + error / safe, edges, baseline=1 - error / safe, fill=True, hatch="////", facecolor="none",
         edgecolor="gray", linewidth=0,
     )  # fmt: skip
-    axes.errorbar(centers, data.values() / safe, np.sqrt(data.variances()) / safe, fmt="o", color="black")
+    axes.errorbar(centers, data.values() / safe, _error(data) / safe, fmt="o", color="black")
     axes.axhline(1, color="gray", linewidth=1)
     axes.set_ylim(0, 2)
     axes.set_ylabel("Data / sim.")
