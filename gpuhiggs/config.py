@@ -171,7 +171,7 @@ def load(path: Path) -> RunConfig:
     if isinstance(raw.get("selection"), str):
         raw["selection"] = _selection(raw["selection"], path)
     if "overrides" in raw:
-        raw["selection"] = _merge(raw.get("selection", {}), raw.pop("overrides"), f"{path}: overrides")
+        raw["selection"] = _merge(raw.get("selection", {}), raw.pop("overrides"))
     for dataset in raw.get("datasets") or []:
         if isinstance(dataset, dict) and dataset.get("files"):
             files = dataset["files"]
@@ -240,22 +240,25 @@ def shipped_selections() -> list[str]:
 
 
 def _selection(name: str, path: Path) -> dict[str, Any]:
-    """Return a selection by the name of a shipped one, or from the user's own file."""
+    """Return a selection by the name of a shipped one, or from the user's own file; ``base`` is one to start from."""
     if name.endswith((".yaml", ".yml")):
-        return _read_yaml(Path(_absolute(name, path.parent)))
-    known = shipped_selections()
-    if name not in known:
-        msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml"
-        raise ConfigError(msg)
-    raw: dict[str, Any] = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
-    return raw
+        raw = _read_yaml(Path(_absolute(name, path.parent)))
+    else:
+        known = shipped_selections()
+        if name not in known:
+            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml"
+            raise ConfigError(msg)
+        raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
+    base = raw.pop("base", None)
+    return raw if base is None else _merge(_selection(str(base), path), raw)
 
 
-def _merge(base: Any, overrides: Any, place: str) -> Any:
-    """Replace parts of a tree of mappings; keys are checked when the model is built."""
+def _merge(base: Any, overrides: Any) -> Any:
+    """Replace parts of a tree of mappings, ``triggers`` as a whole; keys are checked when the model is built."""
     if not isinstance(overrides, dict) or not isinstance(base, dict):
         return overrides
-    return {**base, **{key: _merge(base.get(key), value, place) for key, value in overrides.items()}}
+    changed = {key: value if key == "triggers" else _merge(base.get(key), value) for key, value in overrides.items()}
+    return {**base, **changed}
 
 
 def _absolute(entry: str, folder: Path) -> str:

@@ -87,7 +87,7 @@ def _heading(axes: Any, config: RunConfig) -> None:
 
 
 def _error(histogram: hist.Hist[Any]) -> np.ndarray:
-    return np.sqrt(np.asarray(histogram.variances()))
+    return np.asarray(np.sqrt(np.asarray(histogram.variances())))
 
 
 def _band(axes: Any, total: hist.Hist[Any]) -> None:
