@@ -7,6 +7,7 @@ these columns are read.
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -69,17 +70,16 @@ def launch_ranges(columns: Any, first: int, last: int) -> list[tuple[int, int]]:
 
     A body may fill a bin once an event and once an object of each collection; a launch may fill one LAUNCH_FILLS times.
     """
-    events = np.arange(first, last + 1, dtype=np.int64)
-    fills = events - first
-    for collection in columns:
-        if OFFSETS in collection._fields:
-            fills = fills + (collection.offsets[first : last + 1] - collection.offsets[first])
+    all_offsets = [collection.offsets for collection in columns if OFFSETS in collection._fields]
+
+    def fills(event: int) -> int:
+        return event + sum(int(offsets[event]) for offsets in all_offsets)
+
     ranges = []
     start = first
     while start < last:
-        limit = fills[start - first] + LAUNCH_FILLS
-        stop = first + int(np.searchsorted(fills, limit, side="right")) - 1
-        stop = max(start + 1, min(stop, last))
+        later = range(start + 2, last + 1)
+        stop = start + 1 + bisect.bisect_right(later, fills(start) + LAUNCH_FILLS, key=fills)
         ranges.append((start, stop))
         start = stop
     return ranges

@@ -44,9 +44,15 @@ def plus(a, b):
 
 
 @scalar
+def mass_squared(p):
+    """Return the square of the invariant mass, which rounding may make negative."""
+    return p.e * p.e - (p.px * p.px + p.py * p.py + p.pz * p.pz)
+
+
+@scalar
 def mass(p):
     """Return the invariant mass; 0 where rounding makes its square negative."""
-    square = p.e * p.e - (p.px * p.px + p.py * p.py + p.pz * p.pz)
+    square = mass_squared(p)
     if square < 0.0:
         return 0.0
     return real.sqrt(square)

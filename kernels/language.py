@@ -33,12 +33,19 @@ def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
     compiled: Any = njit(function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True)
     if not config.DISABLE_JIT:
-        # A literal argument would otherwise be a type of its own, and the function be compiled once for each.
-        plain = compiled.get_call_template
-        compiled.get_call_template = lambda args, kws: plain(
-            [types.unliteral(arg) for arg in args], {name: types.unliteral(arg) for name, arg in kws.items()}
-        )
+        compiled.get_call_template = without_literals(compiled.get_call_template)
     return compiled  # type: ignore[no-any-return]
+
+
+def without_literals(get_call_template: Callable[..., Any]) -> Callable[..., Any]:
+    """Let a dispatcher take a literal for a number like any other, rather than compile once for each literal."""
+
+    def by_type(*arguments: Any) -> Any:
+        *dispatcher, args, kws = arguments
+        plain = {name: types.unliteral(arg) for name, arg in kws.items()}
+        return get_call_template(*dispatcher, [types.unliteral(arg) for arg in args], plain)
+
+    return by_type
 
 
 class Column:

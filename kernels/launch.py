@@ -36,7 +36,7 @@ import numpy as np
 from numba import njit, types
 from numba.core import entrypoints
 
-from .language import Column, leaves
+from .language import Column, leaves, without_literals
 
 COMPUTE_CAPABILITY = (9, 0)
 """The architecture that the PTX gate compiles for by default: H100."""
@@ -297,6 +297,7 @@ def _cuda() -> Any:
     """
     from numba import cuda
     from numba.cuda.cudadrv import nvvm
+    from numba.cuda.dispatcher import CUDADispatcher
 
     plain = nvvm.compile_ir
 
@@ -307,6 +308,7 @@ def _cuda() -> Any:
         return plain(ir, fma=False, ftz=False, prec_div=True, prec_sqrt=True, **options)
 
     nvvm.compile_ir = compile_ir
+    CUDADispatcher.get_call_template = without_literals(CUDADispatcher.get_call_template)
     return cuda
 
 

@@ -61,16 +61,16 @@ class Best(NamedTuple):
 
 
 @scalar
-def pair_cuts(leptons, a, b, min_dr, min_m_ll):
-    """Return the running minima of ΔR² and of the opposite-sign mass without FSR, with the pair (a, b) included."""
+def pair_cuts(leptons, a, b, min_dr2, min_m2):
+    """Return the running minima of ΔR² and of the opposite-sign mass² without FSR, with the pair (a, b) included."""
     dr2 = p4.delta_r2(leptons.eta[a], leptons.phi[a], leptons.eta[b], leptons.phi[b])
-    if not dr2 >= min_dr:  # a NaN must not pass for a large distance
-        min_dr = dr2
+    if not dr2 >= min_dr2:  # a NaN must not pass for a large distance
+        min_dr2 = dr2
     if leptons.charge[a] + leptons.charge[b] == 0:
-        m_ll = p4.mass(bare_pair(leptons, a, b))
-        if not m_ll >= min_m_ll:
-            min_m_ll = m_ll
-    return min_dr, min_m_ll
+        m2 = p4.mass_squared(bare_pair(leptons, a, b))
+        if not m2 >= min_m2:
+            min_m2 = m2
+    return min_dr2, min_m2
 
 
 @scalar
@@ -102,13 +102,13 @@ def candidate(leptons, i, j, k, l, cuts):  # noqa: E741
         m_z1, m_z2 = m_z2, m_z1
         pt_z2 = leptons.pt[i] + leptons.pt[j]
 
-    min_dr, min_m_ll = 1e9, 1e9
-    min_dr, min_m_ll = pair_cuts(leptons, i, j, min_dr, min_m_ll)
-    min_dr, min_m_ll = pair_cuts(leptons, i, k, min_dr, min_m_ll)
-    min_dr, min_m_ll = pair_cuts(leptons, i, l, min_dr, min_m_ll)
-    min_dr, min_m_ll = pair_cuts(leptons, j, k, min_dr, min_m_ll)
-    min_dr, min_m_ll = pair_cuts(leptons, j, l, min_dr, min_m_ll)
-    min_dr, min_m_ll = pair_cuts(leptons, k, l, min_dr, min_m_ll)
+    min_dr2, min_m2 = 1e18, 1e18
+    min_dr2, min_m2 = pair_cuts(leptons, i, j, min_dr2, min_m2)
+    min_dr2, min_m2 = pair_cuts(leptons, i, k, min_dr2, min_m2)
+    min_dr2, min_m2 = pair_cuts(leptons, i, l, min_dr2, min_m2)
+    min_dr2, min_m2 = pair_cuts(leptons, j, k, min_dr2, min_m2)
+    min_dr2, min_m2 = pair_cuts(leptons, j, l, min_dr2, min_m2)
+    min_dr2, min_m2 = pair_cuts(leptons, k, l, min_dr2, min_m2)
 
     leading, subleading = 0.0, 0.0
     for lepton in (i, j, k, l):
@@ -129,8 +129,9 @@ def candidate(leptons, i, j, k, l, cuts):  # noqa: E741
         mask |= 1
     if m_z2 > cuts.z_mass_min and m_z2 < cuts.z_mass_max:
         mask |= 2
-    if min_dr > cuts.dr_min * cuts.dr_min:
+    if min_dr2 > cuts.dr_min * cuts.dr_min:
         mask |= 4
+    min_m_ll = 0.0 if min_m2 < 0.0 else real.sqrt(min_m2)
     if min_m_ll > cuts.m_ll_min:
         mask |= 8
     if leading > cuts.leading_pt_min and subleading > cuts.subleading_pt_min:
@@ -139,7 +140,7 @@ def candidate(leptons, i, j, k, l, cuts):  # noqa: E741
         mask |= 32
     if m4l > cuts.m4l_min:
         mask |= 64
-    return Candidate(mask, m_z1, m_z2, real.sqrt(min_dr), min_m_ll, leading, alternative_m_z2, m4l, pt_z2, p4.pt(four))
+    return Candidate(mask, m_z1, m_z2, real.sqrt(min_dr2), min_m_ll, leading, alternative_m_z2, m4l, pt_z2, p4.pt(four))
 
 
 @scalar
@@ -169,8 +170,11 @@ def keep(best, row, found, value):
 @scalar
 def keep_n_minus_one(best, found):
     """Enter a candidate into the rows of the cuts that it may fail."""
+    missing = ALL_CUTS ^ found.mask
+    if missing & (missing - 1) != 0:
+        return  # it fails two cuts or more
     for row in range(7):
-        if (found.mask | (1 << row)) == ALL_CUTS and is_better(best, row, found):
+        if (missing == 0 or missing == 1 << row) and is_better(best, row, found):
             value = found.m4l
             if row == 0:
                 value = found.m_z1

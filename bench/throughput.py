@@ -1,0 +1,136 @@
+"""How many events a second does a channel's kernel process, on one core, with its columns in memory?
+
+    python bench/throughput.py [--events 1000000] [--repeat 7] [--json bench/results/throughput-cpu.json]
+
+Two mixes of generated events (``bench/generate.py``): 2 % and 40 % of them pass the preselection. Compilation, or loading from
+the cache, is timed apart. Nothing else should run on the machine: the minimum and the median of the repeats are given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import generate
+import in_memory
+
+from gpuhiggs import channels, engine
+from gpuhiggs.kernels import launch
+
+MIXES = (0.02, 0.40)
+
+_START = """
+import time
+began = time.perf_counter()
+from gpuhiggs import channels
+from gpuhiggs.kernels import launch
+program = channels.find({channel!r}).program
+program.namespace()
+imported = time.perf_counter()
+launch.compiled(program)
+print(imported - began, time.perf_counter() - imported)
+"""
+
+
+def start_up(channel: str) -> dict[str, float]:
+    """Time a cold compile and the load in a second process, each in a process of its own."""
+    found = {}
+    with tempfile.TemporaryDirectory() as cache:
+        for name in ("cold_compile_s", "cached_load_s"):
+            done = subprocess.run(
+                [sys.executable, "-c", _START.format(channel=channel)],
+                env={**os.environ, "GPUHIGGS_CACHE": cache},
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+            found["import_s"], found[name] = map(float, done.stdout.split())
+    return found
+
+
+def ptx_seconds(channel: str) -> float:
+    """Time the compilation of a channel's CUDA kernels to PTX."""
+    began = time.perf_counter()
+    for function, argument_types in launch.device_functions(channels.find(channel).program).values():
+        launch.ptx(function, argument_types)
+    return time.perf_counter() - began
+
+
+def rate(selection: str, n_events: int, preselected: float, repeat: int) -> dict[str, Any]:
+    """Time the kernel over generated events."""
+    prepared = in_memory.prepare(selection)
+    make = generate.four_lepton if prepared.channel.name == "four_lepton" else generate.four_lepton_atlas
+    columns = make(n_events, preselected)
+    seconds = []
+    for _ in range(repeat + 1):  # the first call warms up
+        began = time.perf_counter()
+        counts, selected = engine.run_kernel(prepared, columns, n_events)
+        seconds.append(time.perf_counter() - began)
+    seconds = seconds[1:]
+    return {
+        "selection": selection,
+        "preselected": preselected,
+        "events": n_events,
+        "selected": len(selected["event"]),
+        "seconds": seconds,
+        "median_million_events_per_s": n_events / statistics.median(seconds) / 1e6,
+        "worst_million_events_per_s": n_events / max(seconds) / 1e6,
+        "digest": counts.digest(),
+    }
+
+
+def machine() -> dict[str, Any]:
+    """Describe where the numbers were taken."""
+    model = next((line.split(":")[1].strip() for line in _cpuinfo() if line.startswith("model name")), "unknown")
+    packages = ("gpuhiggs", "numba", "llvmlite", "numpy")
+    return {
+        "cpu": model,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        **{package: version(package) for package in packages},
+    }
+
+
+def _cpuinfo() -> list[str]:
+    path = Path("/proc/cpuinfo")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--events", type=int, default=1_000_000)
+    parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {"machine": machine(), "start_up": {}, "rates": []}
+    print(result["machine"])
+    for selection in (in_memory.CMS, in_memory.ATLAS):
+        channel = in_memory.prepare(selection).channel.name
+        times = start_up(channel)
+        times["ptx_s"] = ptx_seconds(channel)
+        result["start_up"][channel] = times
+        print(channel, {name: round(value, 2) for name, value in times.items()})
+        for mix in MIXES:
+            row = rate(selection, arguments.events, mix, arguments.repeat)
+            result["rates"].append(row)
+            print(
+                f"{selection:30} {mix:4.0%} preselected: {row['median_million_events_per_s']:.2f} million events/s "
+                f"(slowest {row['worst_million_events_per_s']:.2f})"
+            )
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
