@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.optimize import minimize_scalar
+
+from gpuhiggs.inference import (
+    Channel,
+    Data,
+    FlatModel,
+    Likelihood,
+    NormFactor,
+    Sample,
+    ShapeSys,
+    StatError,
+    Workspace,
+    asimov,
+    draw_toys,
+    flatten,
+)
+from gpuhiggs.inference.barlow_beeston import BinFactorProfile
+
+
+@pytest.mark.parametrize("mu", [0.0, 0.4, 2.0])
+def test_the_gradient_by_profiled_factors_vanishes(model: FlatModel, mu: float) -> None:
+    (toy,) = draw_toys(model, 1, np.random.default_rng(8))
+    likelihood = Likelihood(model, toy)
+    profile = BinFactorProfile(likelihood)
+    assert len(profile.parameter) == 105
+    best = profile.best(model.values({"mu": mu, "theory_ZZ": 0.7}))
+    np.testing.assert_allclose(likelihood.gradient(best)[profile.parameter], 0.0, atol=1e-9)
+
+
+def one_bin(multiplied: float, other: float, relative_error: float) -> FlatModel:
+    """Events with and without an MC-statistics factor, and a signal without."""
+    stat = StatError(parameter="stat", errors=(multiplied * relative_error,))
+    samples = (
+        Sample(name="s", yields=(1.0,), modifiers=(NormFactor(parameter="mu"),)),
+        Sample(name="b", yields=(multiplied,), modifiers=(stat,)),
+        Sample(name="o", yields=(other,)),
+    )
+    return flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=samples),)))
+
+
+@pytest.mark.parametrize("count", [0.0, 1.0, 7.0, 300.0])
+@pytest.mark.parametrize(
+    ("multiplied", "other", "error"), [(2.0, 0.0, 0.1), (2.0, 3.0, 0.5), (0.1, 0.0, 1.0), (80.0, 1e-6, 0.01)]
+)
+def test_the_best_factor_is_scipys(count: float, multiplied: float, other: float, error: float) -> None:
+    model = one_bin(multiplied, other, error)
+    likelihood = Likelihood(model, Data(np.array([count]), np.array([0.9])))
+    profile = BinFactorProfile(likelihood)
+    theta = model.values({"mu": 0.5})
+    found = minimize_scalar(
+        lambda factor: likelihood.nll(np.array([0.5, factor])),
+        bounds=(1e-10, 10.0),
+        method="bounded",
+        options={"xatol": 1e-9},
+    )
+    assert profile.best(theta)[1] == pytest.approx(found.x, rel=2e-5, abs=1e-6)  # scipy compares values, of 16 digits
+    assert likelihood.nll(profile.best(theta)) <= found.fun + 1e-12
+
+
+def test_a_factor_stays_within_its_bounds() -> None:
+    """Without data, a wide constraint would like a negative factor: a - σ²S = 1 - 4."""
+    model = one_bin(4.0, 0.0, 1.0)
+    profile = BinFactorProfile(Likelihood(model, Data(np.zeros(1), np.ones(1))))
+    assert profile.best(model.values({"mu": 0.0}))[1] == 1e-10
+
+
+def test_what_is_kept_is_not_profiled(model: FlatModel) -> None:
+    kept = model.index("staterror_4mu[3]")
+    profile = BinFactorProfile(Likelihood(model, asimov(model)), keep=frozenset({kept}))
+    assert kept not in profile.parameter
+    assert len(profile.parameter) == 104
+    assert profile.best(model.values({"staterror_4mu[3]": 1.5, "mu": 0.0}))[kept] == 1.5
+
+
+def test_two_factors_in_a_bin_are_left_to_the_minimiser() -> None:
+    stats = [StatError(parameter=f"stat_{name}", errors=(0.1,)) for name in "sb"]
+    shape = ShapeSys(parameter="shape", errors=(0.2,))
+    samples = (
+        Sample(name="s", yields=(1.0,), modifiers=(NormFactor(parameter="mu"), stats[0])),
+        Sample(name="b", yields=(3.0,), modifiers=(stats[1], shape)),
+    )
+    model = flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=samples),)))
+    assert [parameter.name for parameter in model.parameters] == ["mu", "shape[0]", "stat_s[0]", "stat_b[0]"]
+    assert not len(BinFactorProfile(Likelihood(model, asimov(model))).parameter)

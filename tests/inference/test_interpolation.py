@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import mpmath
+import numpy as np
+import pyhf
+import pytest
+
+from gpuhiggs.inference.interpolation import CODE4P, LINEAR, FloatArray, code4_polynomials, respond
+
+UP, DOWN = np.array([1.08, 1.5, 0.9, 1.02, 3.0]), np.array([0.93, 1 / 1.5, 1.2, 1.05, 0.4])
+THETA = np.array([-4.0, -1.3, -1.0, -0.7, -0.01, 0.0, 0.01, 0.4, 1.0, 1.7, 5.0])
+
+
+def factors(theta: float, *, smooth: bool) -> tuple[FloatArray, FloatArray]:
+    n = len(UP)
+    innermost = np.full(n, 0.0 if smooth else 1.0)
+    return respond(np.full(n, theta), code4_polynomials(UP, DOWN), innermost, n_norms=n)
+
+
+def shift(theta: float, up: float, down: float, *, smooth: bool) -> tuple[float, float]:
+    """U and D are the shifts at θ = 1 and -1."""
+    polynomials, innermost = np.concatenate([LINEAR, CODE4P], axis=2), np.array([0.0, 0.0 if smooth else 1.0])
+    value, slope = respond(np.full(2, theta), polynomials, innermost, n_norms=0)
+    weights = np.array([(up - down) / 2, (up + down) / 16])
+    return float(weights @ value), float(weights @ slope)
+
+
+@pytest.mark.parametrize("code", ["code1", "code4"])
+def test_normalisations_are_pyhfs(code: str) -> None:
+    interpolate = getattr(pyhf.interpolators, code)(
+        np.array([[[[d], [1.0], [u]]] for u, d in zip(UP, DOWN, strict=True)]), subscribe=False
+    )
+    for theta in THETA:
+        expected = np.ravel(interpolate(np.full((len(UP), 1), theta)))
+        np.testing.assert_allclose(factors(theta, smooth=code == "code4")[0], expected, rtol=2e-14)
+
+
+@pytest.mark.parametrize(("code", "smooth"), [("code0", False), ("code4p", True)])
+def test_shapes_are_pyhfs(code: str, smooth: bool) -> None:
+    nominal, up, down = 10.0, 12.5, 9.0
+    interpolate = getattr(pyhf.interpolators, code)(np.array([[[[down], [nominal], [up]]]]), subscribe=False)
+    for theta in THETA:
+        ours = shift(theta, up - nominal, down - nominal, smooth=smooth)[0]
+        assert ours == pytest.approx(float(np.ravel(interpolate(np.array([[theta]])))[0]), rel=1e-14, abs=1e-14)
+
+
+def test_code4_joins_in_value_slope_and_curvature() -> None:
+    """The defining equations, solved by mpmath."""
+    with mpmath.workdps(40):
+        for column, (up, down) in enumerate(zip(map(mpmath.mpf, UP), map(mpmath.mpf, DOWN), strict=True)):
+            rows, wanted = [], []
+            for sign, base in ((1, up), (-1, down)):
+                log = sign * mpmath.log(base)
+                rows += [
+                    [sign**k for k in range(1, 7)],
+                    [k * sign ** (k - 1) for k in range(1, 7)],
+                    [k * (k - 1) * sign**k for k in range(1, 7)],
+                ]
+                wanted += [base - 1, log * base, log**2 * base]
+            solution = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(wanted))
+            ours = code4_polynomials(UP, DOWN)[0, 1:, column]
+            np.testing.assert_allclose(ours, [float(a) for a in solution], rtol=1e-12, atol=2e-15)
+
+
+@pytest.mark.parametrize("smooth", [True, False])
+@pytest.mark.parametrize("theta", [t for t in THETA if t not in (-1.0, 0.0, 1.0)])
+def test_slopes_are_those_of_the_values(theta: float, smooth: bool) -> None:
+    def central(function: Callable[[float], FloatArray | float]) -> FloatArray:
+        return np.asarray((function(theta + 1e-6) - function(theta - 1e-6)) / 2e-6)
+
+    slopes = central(lambda t: factors(t, smooth=smooth)[0])
+    np.testing.assert_allclose(factors(theta, smooth=smooth)[1], slopes, rtol=1e-7, atol=1e-8)
+    assert shift(theta, 2.5, -1.0, smooth=smooth)[1] == pytest.approx(
+        float(central(lambda t: shift(t, 2.5, -1.0, smooth=smooth)[0])), rel=1e-7, abs=1e-8
+    )
+
+
+def test_nothing_changes_at_zero() -> None:
+    for smooth in (True, False):
+        np.testing.assert_allclose(factors(0.0, smooth=smooth)[0], 1.0, rtol=4e-16)
+        assert shift(0.0, 2.5, -1.0, smooth=smooth)[0] == 0.0
