@@ -13,7 +13,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -28,7 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 class Model(BaseModel):
     """Base of all models: frozen, and an unknown key is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class AxisConfig(Model):
@@ -71,7 +71,7 @@ class SelectionConfig(Model):
     """Where the numbers come from."""
     cuts: dict[str, Any]
     histograms: dict[str, AxisConfig]
-    triggers: dict[str, tuple[str, ...]] = {}
+    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
@@ -110,6 +110,9 @@ class DatasetConfig(Model):
         if self.sum_of_weights is not None and not self.sum_of_weights > 0:
             msg = f"sum_of_weights must be positive, got {self.sum_of_weights}"
             raise ValueError(msg)
+        if twice := {path for path in self.files if self.files.count(path) > 1}:
+            msg = f"files listed twice: {', '.join(sorted(twice))}"
+            raise ValueError(msg)
         return self
 
 
@@ -118,6 +121,33 @@ class ProcessStyle(Model):
 
     label: str
     color: str | None = None
+
+
+class NormalisationConfig(Model):
+    """An uncertainty of normalisation: a factor *up* at +1 σ and *down* (without it 1/up) at -1 σ."""
+
+    parameter: str
+    up: float = Field(gt=0)
+    down: float | None = Field(default=None, gt=0)
+    processes: tuple[str, ...] | None = None
+    """Which processes it scales; all of them if not given."""
+    channels: tuple[str, ...] | None = None
+    """Which channels of the model it holds for; all of them if not given."""
+
+
+class ModelConfig(Model):
+    """The statistical model: what is fitted to the data."""
+
+    histogram: str
+    low: float
+    high: float
+    """The fit takes the bins between these two edges."""
+    channels: dict[str, str] = Field(min_length=1)
+    """Channels of the model, each the sum of the categories that match a pattern, such as ``"* 4mu"``."""
+    signals: tuple[str, ...] = Field(min_length=1)
+    """Processes that the signal strength mu scales."""
+    luminosity_uncertainty: float = Field(gt=0, lt=1)
+    normalisations: tuple[NormalisationConfig, ...] = ()
 
 
 class RunConfig(Model):
@@ -132,6 +162,8 @@ class RunConfig(Model):
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
     """Events of a work item."""
     processes: dict[str, ProcessStyle] = {}
+    model: ModelConfig | None = None
+    """The fit that ends the run; none if not given."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 
@@ -147,6 +179,16 @@ class RunConfig(Model):
         if "lumi_mask" not in self.model_fields_set and any(dataset.kind == "data" for dataset in self.datasets):
             msg = "lumi_mask is needed: there are data; `lumi_mask: null` takes every luminosity section"
             raise ValueError(msg)
+        if self.model is not None:
+            known_processes = {dataset.process for dataset in self.datasets if dataset.kind == "simulation"}
+            if unknown := [name for name in self.model.signals if name not in known_processes]:
+                there_is = ", ".join(sorted(known_processes))
+                msg = f"model.signals: no simulation of {', '.join(unknown)}; there is {there_is}"
+                raise ValueError(msg)
+            if self.model.histogram not in self.selection.histograms:
+                known_histograms = ", ".join(self.selection.histograms)
+                msg = f"model.histogram: unknown {self.model.histogram!r}; known: {known_histograms}"
+                raise ValueError(msg)
         for dataset in self.datasets:
             known = self.selection.triggers
             if dataset.kind == "data" and known and dataset.primary_dataset not in known:
@@ -171,11 +213,17 @@ def load(path: Path) -> RunConfig:
     if isinstance(raw.get("selection"), str):
         raw["selection"] = _selection(raw["selection"], path)
     if "overrides" in raw:
-        raw["selection"] = _merge(raw.get("selection", {}), raw.pop("overrides"))
-    for dataset in raw.get("datasets") or []:
-        if isinstance(dataset, dict) and dataset.get("files"):
-            files = dataset["files"]
-            dataset["files"] = expand([files] if isinstance(files, str) else files, path.parent)
+        overrides = raw.pop("overrides")
+        if not isinstance(overrides, dict):
+            msg = f"{path}: overrides: expected a mapping of keys of the selection, got {overrides!r}"
+            raise ConfigError(msg)
+        raw["selection"] = _merge(raw.get("selection", {}), overrides)
+    datasets = raw.get("datasets")
+    for dataset in datasets if isinstance(datasets, list) else []:
+        files = dataset.get("files") if isinstance(dataset, dict) else None
+        entries = [files] if isinstance(files, str) else files
+        if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
+            dataset["files"] = expand(entries, path.parent)
     if isinstance(raw.get("lumi_mask"), str):
         raw["lumi_mask"] = _absolute(raw["lumi_mask"], path.parent)
     return validate(RunConfig, raw, str(path))
@@ -186,7 +234,9 @@ def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
     try:
         return model.model_validate(raw)
     except ValidationError as error:
-        raise ConfigError("\n".join(_explain(model, entry, place) for entry in error.errors())) from error
+        # A list whose entries are all wrong is reported as too short as well.
+        errors = [entry for entry in error.errors() if entry["type"] != "too_short" or not entry["input"]]
+        raise ConfigError("\n".join(_explain(model, entry, place) for entry in errors)) from error
 
 
 def _explain(model: type[BaseModel], error: Any, place: str) -> str:
@@ -204,18 +254,14 @@ def _explain(model: type[BaseModel], error: Any, place: str) -> str:
 
 def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
     """Follow an error's location to the model that refused the key."""
-    current: type[BaseModel] | None = model
+    found: Any = model
     for part in location:
-        if current is None or isinstance(part, int):
-            continue
-        info = current.model_fields.get(str(part)) or next(
-            (field for field in current.model_fields.values() if field.alias == part), None
-        )
-        if info is None:
-            continue  # the key of a mapping
-        found = re.search(r"\b([A-Z]\w+)\b", str(info.annotation).rpartition(".")[2]) if info.annotation else None
-        current = globals().get(found.group(1)) if found else None
-    return current
+        if isinstance(found, type) and issubclass(found, BaseModel):
+            names = {info.alias or name: info.annotation for name, info in found.model_fields.items()}
+            found = names.get(str(part))
+        else:  # a place in a list, or the key of a mapping
+            found = next((hint for hint in get_args(found) if isinstance(hint, type) and hint is not str), None)
+    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
@@ -239,10 +285,12 @@ def shipped_selections() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
-def _selection(name: str, path: Path) -> dict[str, Any]:
+def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return a selection by the name of a shipped one, or from the user's own file; ``base`` is one to start from."""
     if name.endswith((".yaml", ".yml")):
-        raw = _read_yaml(Path(_absolute(name, path.parent)))
+        name = _absolute(name, path.parent)
+        path = Path(name)
+        raw = _read_yaml(path)
     else:
         known = shipped_selections()
         if name not in known:
@@ -250,7 +298,10 @@ def _selection(name: str, path: Path) -> dict[str, Any]:
             raise ConfigError(msg)
         raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
     base = raw.pop("base", None)
-    return raw if base is None else _merge(_selection(str(base), path), raw)
+    if name in bases:
+        msg = f"{path}: base: {' is based on '.join((*bases, name))}"
+        raise ConfigError(msg)
+    return raw if base is None else _merge(_selection(str(base), path, (*bases, name)), raw)
 
 
 def _merge(base: Any, overrides: Any) -> Any:
@@ -279,7 +330,7 @@ def expand(entries: list[str], folder: Path) -> list[str]:
     """
     files: list[str] = []
     for entry in entries:
-        path = _absolute(str(entry), folder)
+        path = _absolute(entry, folder)
         if glob.has_magic(path) and "://" not in path:
             found = sorted(glob.glob(path))
             if not found:

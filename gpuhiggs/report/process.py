@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import hist
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from .. import cluster, engine, normalisation
 from ..config import RunConfig
-from ..engine import Tally
-from . import run_folder, stack
-
-_log = logging.getLogger("gpuhiggs")
+from ..measurement import measure
+from . import page, run_folder, scan, stack
 
 
 def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> int:
@@ -26,13 +25,39 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> in
     run_folder.create(folder, overwrite)
     with _mapper(workers) as mapper, _progress(console) as progress:
         tally = engine.run(config, mapper, progress)
-    results = run_folder.write_results(folder, config, tally)
-    for name, by_process in normalisation.histograms(config, tally).items():
-        if by_process and not name.startswith("n_minus_one"):
-            stack.save(stack.draw(config, by_process), folder / name)
-    tell(console, config, tally, results)
-    console.print(f"Result: {folder} (digest {results['digest'][:16]}…)")
+    histograms = normalisation.histograms(config, tally)
+    results = run_folder.summary(config, tally, histograms)
+    figures = _stacks(config, folder, histograms)
+    if config.model is not None:
+        measurement = measure(config, histograms)
+        results["fit"] = measurement.to_json()
+        run_folder.write_text(folder / "workspace.json", measurement.workspace.model_dump_json(indent=1))
+        stack.save(scan.draw(config, measurement), folder / "scan_mu")
+        figures.insert(1, (folder / "scan_mu.png", "Profile likelihood of the signal strength."))
+    run_folder.write_text(folder / "report.html", page.page(config, results, figures))
+    run_folder.write_results(folder, config, results, histograms)
+    tell(console, results)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
     return 1 if tally.failures else 0
+
+
+def _stacks(
+    config: RunConfig, folder: Path, histograms: dict[str, dict[str, hist.Hist[Any]]]
+) -> list[tuple[Path, str]]:
+    """Draw every histogram; return the figures with their captions, the N - 1 distributions last."""
+    figures = []
+    for name, by_process in sorted(histograms.items(), key=lambda entry: entry[0].startswith("n_minus_one")):
+        if by_process:
+            stack.save(stack.draw(config, by_process), folder / name)
+            figures.append((folder / f"{name}.png", _caption(config, name, by_process)))
+    return figures
+
+
+def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]) -> str:
+    """Say what a stacked figure shows, from which inputs."""
+    what = "all cuts but the one on it" if name.startswith("n_minus_one") else "selected events, all categories"
+    normalised = f"simulation normalised to {config.luminosity:g} fb⁻¹" if config.luminosity else "not normalised"
+    return f"{name}: {what}; {', '.join(by_process)}; {normalised}; statistical uncertainties."
 
 
 @contextlib.contextmanager
@@ -53,16 +78,24 @@ def _progress(console: Console) -> Iterator[Any]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
-def tell(console: Console, config: RunConfig, tally: Tally, results: dict[str, Any]) -> None:
-    """Print the cutflow and what went wrong."""
+def tell(console: Console, results: dict[str, Any]) -> None:
+    """Print the cutflow, the signal strength, and what went wrong."""
+    usable = {}
     for name, dataset in results["datasets"].items():
         if dataset["cutflow"] is None:
-            console.print(f"[yellow]{name} is left out: {dataset['normalised_to']}")
-    usable = {name: d for name, d in results["datasets"].items() if d["cutflow"] is not None}
+            console.print(f"[yellow]{name} is left out: {escape(dataset['normalised_to'])}")
+        else:
+            usable[name] = dataset["cutflow"]
     if usable:
         table = Table("cut", *usable, title="Events expected (entries)")
-        for rows in zip(*(dataset["cutflow"] for dataset in usable.values()), strict=True):
+        for rows in zip(*usable.values(), strict=True):
             table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
         console.print(table)
-    for failure in tally.failures:
-        console.print(f"[red]failed:[/red] {failure.error}", highlight=False, markup=True)
+    for part, fitted in results.get("fit", {}).items():
+        mu = page.interval(fitted["parameters"]["mu"])
+        significance = fitted["discovery"]["significance"]
+        console.print(f"{part}: mu = {mu}, significance {significance:.2f} σ", highlight=False)
+        if not fitted["converged"]:
+            console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
+    for failure in results["failures"]:
+        console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)

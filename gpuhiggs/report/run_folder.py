@@ -146,12 +146,11 @@ def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:
     return found
 
 
-def write_results(folder: Path, config: RunConfig, tally: Tally) -> dict[str, Any]:
-    """Write everything of a run but its figures; return the content of ``results.json``."""
-    histograms = normalisation.histograms(config, tally)
-    results = summary(config, tally, histograms)
+def write_results(
+    folder: Path, config: RunConfig, results: dict[str, Any], histograms: dict[str, dict[str, hist.Hist[Any]]]
+) -> None:
+    """Write everything of a run but its figures and its page; ``results.json`` last."""
     write_config(folder, config)
     write_histograms(folder, histograms)
     write_text(folder / "digest.txt", results["digest"] + "\n")
     write_text(folder / RESULTS, json.dumps(results, indent=1))
-    return results

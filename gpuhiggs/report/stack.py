@@ -64,7 +64,7 @@ def draw(config: RunConfig, histograms: dict[str, hist.Hist[Any]]) -> Figure:
         main.set_xlim(axis.edges[0], axis.edges[-1])
         main.set_ylim(bottom=0)
         main.legend(reverse=True)
-        _heading(main, config)
+        heading(main, config)
         if ratio:
             assert data is not None
             _ratio(axes[1, 0], data, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
@@ -80,7 +80,8 @@ def _events_per(axis: Any) -> str:
     return f"Events / {axis.widths[0]:g} {unit.group(1) if unit else ''}".rstrip()
 
 
-def _heading(axes: Any, config: RunConfig) -> None:
+def heading(axes: Any, config: RunConfig) -> None:
+    """Say whose data at which luminosity above a figure."""
     axes.text(0, 1.01, config.title, transform=axes.transAxes, fontweight="bold", va="bottom")
     if config.luminosity:
         axes.text(1, 1.01, f"{config.luminosity:g} fb$^{{-1}}$", transform=axes.transAxes, ha="right", va="bottom")
