@@ -1,9 +1,8 @@
 """Random events with the look of physics, as the columns that the four-lepton channels read.
 
-Kernels are timed on these events (``bench/``) and tested with them (``tests/kernels/``): a chosen share of the events has
-four leptons above the thresholds, most of those two Z bosons with FSR photons near their leptons, so that every branch of
-a selection is taken by some of them. :func:`spoil` adds what a kernel must survive: NaN, infinities, negative and
-denormal values, angles of ±π, events with 40 leptons or 20 photons. The same arguments give the same events.
+Kernels are timed on these events (``bench/``) and tested with them (``tests/kernels/``). A chosen share of the events
+has four leptons above the thresholds, most of those two Z bosons with FSR photons near their leptons, so that every
+branch of a selection is taken by some of them. The same arguments give the same events.
 """
 
 from __future__ import annotations
@@ -15,7 +14,9 @@ import numpy as np
 from gpuhiggs.columns import assemble, has_objects
 from gpuhiggs.kernels import four_lepton as cms
 from gpuhiggs.kernels import four_lepton_atlas as atlas
+from gpuhiggs.kernels.jets import Jets
 from gpuhiggs.kernels.language import fields, leaf_kind
+from gpuhiggs.kernels.leptons import Electrons, FsrPhotons, Muons
 
 Array = np.ndarray[Any, Any]
 
@@ -67,8 +68,8 @@ def _zz(rng: np.random.Generator, events: Array) -> Leptons:
     eta[2, ghost], phi[2, ghost] = eta[0, ghost] + 0.005, phi[0, ghost]
     kind = np.repeat(rng.choice([11, 13], (2, n)), 2, axis=0)
     charge = np.tile(np.repeat([[1], [-1]], n, axis=1), (2, 1))
-    columns = (column.ravel() for column in (kind, pt, eta, phi, charge))
-    return Leptons(np.tile(events, 4), *columns, np.ones(4 * n, bool))
+    good = np.ones(4 * n, bool)
+    return Leptons(np.tile(events, 4), kind.ravel(), pt.ravel(), eta.ravel(), phi.ravel(), charge.ravel(), good)
 
 
 def _unrelated(rng: np.random.Generator, events: Array, good: float, scale: float) -> Leptons:
@@ -209,10 +210,10 @@ def four_lepton(n_events: int, preselected: float, seed: int = 1) -> cms.Inputs:
     jet_event, jets = _jets(rng, n_events)
     built: cms.Inputs = _built(cms.Inputs, n_events, {
         "events": _events(rng, n_events),
-        "muons": _collection(cms.Muons, n_events, source.event[is_muon], chosen(muons, is_muon)),
-        "electrons": _collection(cms.Electrons, n_events, source.event[~is_muon], chosen(electrons, ~is_muon)),
-        "fsr_photons": _collection(cms.FsrPhotons, n_events, photon_event, photons),
-        "jets": _collection(cms.Jets, n_events, jet_event, jets),
+        "muons": _collection(Muons, n_events, source.event[is_muon], chosen(muons, is_muon)),
+        "electrons": _collection(Electrons, n_events, source.event[~is_muon], chosen(electrons, ~is_muon)),
+        "fsr_photons": _collection(FsrPhotons, n_events, photon_event, photons),
+        "jets": _collection(Jets, n_events, jet_event, jets),
         "met": {"pt": rng.exponential(45.0, n_events)},
     })  # fmt: skip
     return built
@@ -238,49 +239,3 @@ def four_lepton_atlas(n_events: int, preselected: float, seed: int = 1) -> atlas
         "leptons": _collection(atlas.AtlasLeptons, n_events, source.event, columns),
     })  # fmt: skip
     return built
-
-
-# --- what a kernel must survive ------------------------------------------------------------------------------------
-
-NASTY = (np.nan, -np.nan, np.inf, -np.inf, 0.0, -0.0, -25.0, 1e-40, 3e38, np.pi, -np.pi)
-"""Values of any float column: 1e-40 is a denormal float32, 3e38 is near the largest."""
-
-
-def crowd(inputs: Any, rng: np.random.Generator, share: float, size: int) -> Any:
-    """Return the events with one collection of some of them grown to *size* objects, copies of any others."""
-    n_events = inputs.events.run.size
-    collections = []
-    for collection in inputs:
-        if "offsets" not in collection._fields or not collection.offsets[-1]:
-            collections.append(collection)
-            continue
-        counts = np.diff(collection.offsets)
-        grown = np.where(rng.random(n_events) < share, np.maximum(counts, size), counts)
-        offsets = np.concatenate([[0], np.cumsum(grown)])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], grown)
-        own = np.repeat(collection.offsets[:-1], grown) + within
-        other = rng.integers(0, collection.offsets[-1], own.size)
-        source = np.where(within < np.repeat(counts, grown), own, other)
-        collections.append(
-            type(collection)(*(
-                offsets if name == "offsets" else getattr(collection, name)[source] for name in collection._fields
-            ))
-        )  # fmt: skip
-    return type(inputs)(*collections)
-
-
-def spoil(inputs: Any, share: float = 0.01, crowded_share: float = 0.001, seed: int = 1) -> Any:
-    """Return the events with nasty values in a *share* of all entries of float columns, and some crowded events."""
-    rng = np.random.default_rng(seed)
-    crowded = crowd(inputs, rng, crowded_share, 40)
-    collections = []
-    for collection in crowded:
-        columns = []
-        for values in collection:
-            spoilt = values.copy()
-            if values.dtype.kind == "f":
-                places = rng.random(values.size) < share
-                spoilt[places] = rng.choice(NASTY, np.count_nonzero(places)).astype(values.dtype)
-            columns.append(spoilt)
-        collections.append(type(collection)(*columns))
-    return type(inputs)(*collections)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import resources
+import tempfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import yaml
 
 from gpuhiggs import engine
 from gpuhiggs.columns import assemble
-from gpuhiggs.config import RunConfig, validate
+from gpuhiggs.config import load as load_config
 from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.kernels.language import fields
 
@@ -20,6 +20,9 @@ DATASET = "events"
 
 CMS, ATLAS = "cms-hzz4l-run2-ul", "atlas-hzz4l-open-data-2020"
 """The selections to run."""
+
+PRIMARY_DATASETS = {CMS: "EGamma", ATLAS: "leptons"}
+"""Of data, the one whose triggers come first."""
 
 
 class Processed(NamedTuple):
@@ -52,14 +55,15 @@ def exact(wide: Wide) -> list[int]:
 
 def prepare(selection: str, kind: str = "simulation", weight_unit: float = 1.0) -> engine.Prepared:
     """Return what a kernel needs besides columns, for one of the package's selections."""
-    text = (resources.files("gpuhiggs.channels") / f"{selection}.yaml").read_text("utf-8")
-    raw = yaml.safe_load(text)
     dataset: dict[str, Any] = {"name": DATASET, "process": DATASET, "kind": kind, "files": ["memory"]}
     if kind == "simulation":
         dataset |= {"cross_section": None, "weight_unit": weight_unit}
     else:
-        dataset |= {"primary_dataset": next(iter(raw["triggers"]))}
-    config = validate(RunConfig, {"selection": raw, "datasets": [dataset], "lumi_mask": None}, selection)
+        dataset |= {"primary_dataset": PRIMARY_DATASETS[selection]}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "run.yaml"
+        path.write_text(yaml.safe_dump({"selection": selection, "datasets": [dataset], "lumi_mask": None}))
+        config = load_config(path)
     return engine.prepare(config.model_dump_json(by_alias=True), DATASET)
 
 
@@ -96,5 +100,9 @@ def save(columns: Any, path: Path) -> None:
 def load(inputs: type, path: Path) -> Any:
     """Read columns that :func:`save` has written."""
     with np.load(path) as archive:
-        arrays = {(name, field): archive[f"{name}.{field}"] for name, hint in fields(inputs).items() for field in fields(hint)}
+        arrays = {
+            (name, field): archive[f"{name}.{field}"]
+            for name, tuple_type in fields(inputs).items()
+            for field in fields(tuple_type)
+        }
     return assemble(inputs, arrays["events", "run"].size, arrays)

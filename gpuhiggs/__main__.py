@@ -45,6 +45,19 @@ def run(
     raise typer.Exit(process.run(loaded, output, workers=workers, overwrite=overwrite))
 
 
+@app.command(epilog="Example: gpuhiggs demo --output my-demo --workers 2")
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the simulation and the result.")] = Path("gpuhiggs-demo"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    events: Annotated[int, typer.Option(help="Simulated events for the templates.")] = 30_000,
+    luminosity: Annotated[float, typer.Option(help="Luminosity of the pseudo-data, fb⁻¹.")] = 138.0,
+) -> None:
+    """Simulate H→4ℓ and its background, process, fit and report: from nothing to a signal strength."""
+    from . import demo as demonstration
+
+    raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
+
+
 def main() -> None:
     """Run the command; an error that the user can act on is one message, not a traceback."""
     from .errors import GpuhiggsError

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
@@ -139,9 +140,8 @@ class ModelConfig(Model):
     """The statistical model: what is fitted to the data."""
 
     histogram: str
-    low: float
-    high: float
-    """The fit takes the bins between these two edges."""
+    edges: tuple[float, ...] = Field(min_length=2)
+    """The fit's bins: they begin and end where the histogram's do."""
     channels: dict[str, str] = Field(min_length=1)
     """Channels of the model, each the sum of the categories that match a pattern, such as ``"* 4mu"``."""
     signals: tuple[str, ...] = Field(min_length=1)
@@ -261,6 +261,8 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
             found = names.get(str(part))
         else:  # a place in a list, or the key of a mapping
             found = next((hint for hint in get_args(found) if isinstance(hint, type) and hint is not str), None)
+        if isinstance(found, UnionType):
+            found = next(hint for hint in get_args(found) if hint is not NoneType)
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
@@ -285,8 +287,16 @@ def shipped_selections() -> list[str]:
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
+def shipped_selection(name: str) -> dict[str, Any]:
+    """Return a selection of the package as a mapping to start from."""
+    return _selection(name, Path(name))
+
+
 def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a selection by the name of a shipped one, or from the user's own file; ``base`` is one to start from."""
+    """Return a selection by the name of a shipped one, or from the user's own file.
+
+    A selection may name another one as its ``base``, and say only what differs.
+    """
     if name.endswith((".yaml", ".yml")):
         name = _absolute(name, path.parent)
         path = Path(name)

@@ -22,11 +22,12 @@ import numpy as np
 from . import channels, schema
 from .catalogue import lumi_mask
 from .channels import Channel
-from .columns import launch_ranges
+from .columns import has_objects, launch_ranges
 from .config import DatasetConfig, RunConfig
 from .errors import ConfigError, GpuhiggsError, RunError
 from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
+from .kernels.language import fields
 from .read import BitMask, EventFile, Request
 
 
@@ -146,6 +147,12 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         veto=veto,
         required=(1 << len(selection.filters)) - 1,
     )
+    cuts = channel.cuts(selection, record)
+    tables = channel.tables(mask or lumi_mask.EMPTY)
+    objects = [name for name in fields(channel.inputs) if has_objects(channel.inputs, name)]
+    if wrong := set(selection.absent) - set(objects):
+        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(objects)}"
+        raise ConfigError(msg)
     unused = channel.unused(selection)
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
@@ -153,8 +160,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         channel.inputs, schema.load(selection.schema_), dataset.kind == "simulation", _masks(config), unused,
         selection.absent,
     )  # fmt: skip
-    cuts = channel.cuts(selection, record)
-    tables = channel.tables(mask or lumi_mask.EMPTY)
+    request.sources()
     return Prepared(
         config,
         dataset,
@@ -233,8 +239,8 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
         accumulators.drain(counts, name)
     counts.add(name, "errors", out.errors)
     n_selected = int(out.selected.n[0])
-    fields = (field for field in out.selected._fields if field not in ("n", "capacity"))
-    return counts, {field: getattr(out.selected, field)[:n_selected] for field in fields}
+    names = (name for name in out.selected._fields if name not in ("n", "capacity"))
+    return counts, {name: getattr(out.selected, name)[:n_selected] for name in names}
 
 
 def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
@@ -274,8 +280,10 @@ class Tally:
     def add(self, result: Partial | Failure) -> None:
         """Take in one result; a second result of the same item changes nothing."""
         if isinstance(result, Failure):
-            self.failures.append(result)
-            self._open.pop((result.dataset, result.path), None)
+            key = result.dataset, result.path
+            if result not in self.failures and key not in self.selected:
+                self.failures.append(result)
+                self._open.pop(key, None)
             return
         item = result.item
         file = self._open.get((item.dataset, item.path))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 from typing import Any, NamedTuple
 
 import hist
@@ -86,7 +87,7 @@ def build(config: RunConfig, model: ModelConfig, by_process: dict[str, hist.Hist
     templates: dict[str, dict[str, hist.Hist[Any]]] = {}
     observed: dict[str, hist.Hist[Any]] = {}
     for channel, pattern in model.channels.items():
-        summed = {name: _window(_sum(h, channel, pattern), model) for name, h in by_process.items()}
+        summed = {name: _rebinned(_sum(h, channel, pattern), model) for name, h in by_process.items()}
         # A process without any event in the window of a channel plays no part in it.
         templates[channel] = {name: h for name, h in summed.items() if name not in data and np.any(h.values())}
         for name, h in summed.items():
@@ -118,20 +119,20 @@ def _sum(histogram: hist.Hist[Any], channel: str, pattern: str) -> hist.Hist[Any
     return total  # type: ignore[no-any-return]
 
 
-def _window(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
-    """Take the bins between two edges."""
+def _rebinned(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
+    """Merge bins into those of the model."""
     edges = histogram.axes[0].edges
-    positions = [int(np.argmin(abs(edges - limit))) for limit in (model.low, model.high)]
-    for limit, position in zip((model.low, model.high), positions, strict=True):
-        if abs(edges[position] - limit) > 1e-6 * abs(edges[-1] - edges[0]):
-            msg = f"model: {limit:g} is no edge of {model.histogram}; the nearest is {edges[position]:g}"
+    positions = [int(np.argmin(abs(edges - edge))) for edge in model.edges]
+    for edge, position in zip(model.edges, positions, strict=True):
+        if abs(edges[position] - edge) > 1e-6 * abs(edges[-1] - edges[0]):
+            msg = f"model.edges: {edge:g} is no edge of {model.histogram}; the nearest is {edges[position]:g}"
             raise ConfigError(msg)
-    first, last = positions
-    if last <= first:
-        msg = f"model: low is {model.low:g}, high is {model.high:g}, expected low < high"
+    if any(b <= a for a, b in itertools.pairwise(positions)):
+        msg = f"model.edges must rise, got {list(model.edges)}"
         raise ConfigError(msg)
-    axis = hist.axis.Variable(edges[first : last + 1].tolist(), name=histogram.axes[0].name, flow=False)
-    cut = hist.Hist(axis, storage=hist.storage.Weight())
-    view: Any = cut.view()
-    view[...] = histogram.view()[first:last]
-    return cut
+    axis = hist.axis.Variable(list(model.edges), name=histogram.axes[0].name, underflow=False, overflow=False)
+    merged = hist.Hist(axis, storage=hist.storage.Weight())
+    view: Any = merged.view()
+    for field, values in (("value", histogram.values()), ("variance", histogram.variances())):
+        view[field] = np.add.reduceat(np.append(np.asarray(values), 0.0), positions)[:-1]
+    return merged

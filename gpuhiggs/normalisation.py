@@ -11,6 +11,7 @@ import math
 from typing import Any, NamedTuple
 
 import hist
+import numpy as np
 
 from . import channels
 from .config import DatasetConfig, RunConfig
@@ -79,13 +80,19 @@ def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist
     }
 
 
-def cutflow(config: RunConfig, tally: Tally, dataset: str, factor: float) -> list[dict[str, Any]]:
-    """Return the cutflow of a dataset: unweighted entries, and events expected with their statistical error."""
-    wide = tally.counts.sums[dataset, "cutflow"]
-    entries = wide.to_float()[:, 0]
-    weighted = sum_of_weights(type(wide)(wide.high[:, 1], wide.low[:, 1]))
-    squares = sum_of_squares(type(wide)(wide.high[:, 2:], wide.low[:, 2:]))
+def cutflow(config: RunConfig, tally: Tally, datasets: list[tuple[str, float]]) -> list[dict[str, Any]]:
+    """Return the cutflow of datasets and their factors: entries, and events expected with their statistical error."""
+    entries: Any = 0.0
+    events: Any = 0.0
+    variances: Any = 0.0
+    for dataset, factor in datasets:
+        wide = tally.counts.sums[dataset, "cutflow"]
+        entries = entries + wide.to_float()[:, 0]
+        events = events + factor * sum_of_weights(type(wide)(wide.high[:, 1], wide.low[:, 1]))
+        variances = variances + factor**2 * sum_of_squares(type(wide)(wide.high[:, 2:], wide.low[:, 2:]))
     return [
-        {"step": step, "entries": int(n), "events": factor * float(w), "error": factor * math.sqrt(s)}
-        for step, n, w, s in zip(channels.find(config.selection.channel).steps, entries, weighted, squares, strict=True)
+        {"step": step, "entries": int(n), "events": float(w), "error": math.sqrt(v)}
+        for step, n, w, v in zip(
+            channels.find(config.selection.channel).steps, *np.atleast_1d(entries, events, variances), strict=True
+        )
     ]

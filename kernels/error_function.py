@@ -1,10 +1,13 @@
-"""The error function; the import place is :mod:`.real`."""
+"""The error function; import it from :mod:`.real`.
+
+Near 0 it is a polynomial, further out 1 - exp(-x²)·[exp(x²)·erfc x], where the bracket is a smooth function.
+"""
 
 from __future__ import annotations
 
-from .exact import NAN, copysign, power_of_two, upper
-from .exponential import exp_parts
-from .language import scalar
+from gpuhiggs.kernels.exact import NAN, copysign, power_of_two, upper
+from gpuhiggs.kernels.exponential import exp_parts
+from gpuhiggs.kernels.language import scalar
 
 ALL_BUT_ONE = 6.0
 """From here on 1 - erf x is below half an ulp of 1."""
@@ -47,7 +50,7 @@ ERFC = (
 
 @scalar
 def erf(x):
-    """Return erf x, within ERR_ERF ulp, for all x; ±1 above |x| = 6, ±0 for ±0, NaN for NaN."""
+    """Return erf x, within 1.33 ulp, for all x; ±1 from |x| = 6 on, ±0 for ±0, NaN for NaN."""
     a = abs(x)
     if not a < ALL_BUT_ONE:
         return NAN if x != x else copysign(1.0, x)

@@ -1,7 +1,8 @@
-"""Operations on a float64 that are exact or rounded once, and what is known of the error of those that are not.
+"""Operations on float64 that are exact, rounded once, or kept as an unevaluated sum ``high + low``.
 
-The elementary functions (:mod:`.real`) are built from these: bit casts, powers of two, and products and quotients kept as
-unevaluated sums ``high + low``, without any fused multiply-add.
+The elementary functions (:mod:`.real`) are built from these: bit casts, powers of two, and the sums and products of
+T. J. Dekker, Numer. Math. 18 (1971) 224, and D. E. Knuth, The Art of Computer Programming 2, §4.2.2. None of them needs
+a fused multiply-add, and none survives one.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import math
 
 import numpy as np
 
-from .language import scalar
+from gpuhiggs.kernels.language import scalar
 
 INF = math.inf
 NAN = math.nan
@@ -96,7 +97,7 @@ def upper(x):
 
 
 @scalar
-def product(a, b):
+def two_product(a, b):
     """Return a·b as high + low, to 2⁻¹⁰⁴ (Dekker's product with a split by bits instead of Veltkamp's)."""
     high = a * b
     a_high = upper(a)
@@ -107,14 +108,14 @@ def product(a, b):
 
 
 @scalar
-def ordered_sum(a, b):
+def fast_two_sum(a, b):
     """Return a + b as high + low, exact; needs |a| >= |b| or a = 0 (Dekker)."""
     high = a + b
     return high, (a - high) + b
 
 
 @scalar
-def any_sum(a, b):
+def two_sum(a, b):
     """Return a + b as high + low, exact, for any a and b (Knuth)."""
     high = a + b
     b_part = high - a
@@ -122,9 +123,9 @@ def any_sum(a, b):
 
 
 @scalar
-def quotient(a, a_low, b, b_low):
+def two_quotient(a, a_low, b, b_low):
     """Return (a + a_low)/(b + b_low) as high + low, to about 2⁻¹⁰⁰; one division."""
     inverse = 1.0 / b
     high = a * inverse
-    back, back_low = product(high, b)
+    back, back_low = two_product(high, b)
     return high, ((((a - back) - back_low) + a_low) - high * b_low) * inverse

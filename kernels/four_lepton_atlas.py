@@ -253,12 +253,14 @@ def body(event, shift, inputs, cuts, tables, out):
     if n < 0:
         add(out.errors, OVER_CAPACITY, 1)
         return
+    steps, state = steps_passed(leptons, n, cuts)
+    if steps == 0:
+        return
     value = event_weight(event, inputs, cuts)
     if not sums.is_weight(value):
         add(out.errors, BAD_WEIGHT, 1)
         return
     weight = sums.quantise(value)
-    steps, state = steps_passed(leptons, n, cuts)
     if shift == 0:
         for step in range(steps):
             sums.count(out.cutflow, step, weight)

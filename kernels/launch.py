@@ -43,7 +43,7 @@ COMPUTE_CAPABILITY = (9, 0)
 
 FORBIDDEN_PTX = re.compile(
     r"\b(?:fma\.r[nzmp][\w.]*|mad\.r[nzmp]\.f\d\d|(?:add|sub|mul)\.(?:ftz\.)?f(?:32|64)|[\w.]+\.approx[\w.]*"
-    r"|[\w.]+\.ftz[\w.]*|atom[\w.]*\.add\.f(?:32|64)|red[\w.]*\.add\.f(?:32|64))"
+    r"|div\.full[\w.]*|[\w.]+\.ftz[\w.]*|atom[\w.]*\.add\.f(?:32|64)|red[\w.]*\.add\.f(?:32|64))"
 )
 """Instructions that break bit identity: fused or unrounded arithmetic, approximations, flushing, float atomics."""
 

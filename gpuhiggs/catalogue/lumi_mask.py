@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -20,11 +21,13 @@ def load(path: str) -> LumiMask:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is no such JSON, or lists a section twice.
+        If the file cannot be read, is no such JSON, or lists a run or a section twice.
     """
     try:
-        raw = json.loads(Path(path).read_text(encoding="utf-8"))
-        rows = sorted((int(run), int(first), int(last)) for run, ranges in raw.items() for first, last in ranges)
+        raw = json.loads(Path(path).read_text(encoding="utf-8"), object_pairs_hook=_without_repetition)
+        rows = sorted(
+            (_number(int(run)), _number(first), _number(last)) for run, ranges in raw.items() for first, last in ranges
+        )
     except OSError as error:
         msg = f"lumi_mask {path}: {error.strerror or error}"
         raise ConfigError(msg) from error
@@ -41,3 +44,21 @@ def load(path: str) -> LumiMask:
             raise ConfigError(msg)
     table = np.array(rows, dtype=np.int64).reshape(-1, 3)
     return LumiMask(*(np.ascontiguousarray(table[:, column]) for column in range(3)))
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Build a JSON object; of a key given twice, the json module would keep the last without a word."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        msg = f"run {next(key for key in keys if keys.count(key) > 1)} is listed twice"
+        raise ValueError(msg)
+    return found
+
+
+def _number(value: object) -> int:
+    """Check a run or a section, which event files store in 32 bits."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
+        msg = f"{value!r} is no run or section"
+        raise ValueError(msg)
+    return value

@@ -1,5 +1,6 @@
 """Reading: from an event file to the flat columns of a kernel."""
 
-from .event_file import BitMask, EventFile, Request
+from .event_file import EventFile
+from .request import BitMask, Request
 
 __all__ = ["BitMask", "EventFile", "Request"]

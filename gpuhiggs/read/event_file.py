@@ -7,68 +7,22 @@ that the file is there and whole, that it has the tree, and that it has every br
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import awkward as ak
 import numpy as np
 import uproot
 
-from ..columns import OFFSETS, Wanted, assemble, has_objects, wanted
-from ..errors import FileError, SchemaError
-from ..schema import Schema
+from ..columns import OFFSETS, Wanted, assemble, has_objects
+from ..errors import FileError, InputError, SchemaError
+from ..schema import Branch, Schema
+from .request import BitMask, Column, Request, Resolved
 
 _log = logging.getLogger(__name__)
 
-
-class BitMask(NamedTuple):
-    """A column that packs bool branches: bit i is the i-th of them."""
-
-    collection: str
-    field: str
-    branches: tuple[str, ...]
-    optional: bool
-    """Whether a branch may be missing: a trigger path that an era does not have has not fired."""
-
-
-class Request(NamedTuple):
-    """What to read from files of one dataset."""
-
-    inputs: type
-    schema: Schema
-    simulation: bool
-    masks: tuple[BitMask, ...] = ()
-    unused: tuple[str, ...] = ()
-    """Columns ``collection.field`` that the configuration makes no use of, and so are not read."""
-    absent: tuple[str, ...] = ()
-    """Collections that the configuration declares empty."""
-
-
-class Column(NamedTuple):
-    """A wanted column and the branch that holds it in one file; no branch: a constant, or never read."""
-
-    wanted: Wanted
-    branch: str | None
-    scale: float
-    constant: int | float | None
-
-
-class Resolved(NamedTuple):
-    """A request in terms of one file's branches."""
-
-    request: Request
-    columns: tuple[Column, ...]
-    masks: tuple[BitMask, ...]
-    """With the missing branches replaced by empty names."""
-    counters: dict[str, str]
-    """For each collection with objects, a branch that has its shape."""
-
-    def branches(self) -> list[str]:
-        """List the branches to read."""
-        named = {column.branch for column in self.columns} | set(self.counters.values())
-        named |= {branch for mask in self.masks for branch in mask.branches}
-        return sorted(name for name in named if name)
+_TREES = ("TTree", "ROOT::RNTuple")
 
 
 class EventFile:
@@ -77,18 +31,37 @@ class EventFile:
     def __init__(self, path: str, trees: tuple[str, ...]) -> None:
         self.path = path
         with _reading(path):
-            self._file = uproot.open(path)
-            names = {key.split(";")[0] for key in self._file.keys(recursive=False)}
-        tree = next((name for name in trees if name in names), None)
-        if tree is None:
+            # As a mapping, a colon in the path is no separator. Without caches: they go by the identity that ROOT gave
+            # the file, which a copy shares, even one that is cut short.
+            self._file = uproot.open({path: None}, object_cache=None, array_cache=None)
+        try:
+            with _reading(path):
+                self._check_length()
+                self._tree = self._find_tree(trees)
+                self.entries = int(self._tree.num_entries)
+                self._branches = set(self._tree.keys(recursive=False))
+        except InputError:
             self.close()
+            raise
+
+    def _check_length(self) -> None:
+        """Compare the file's size with the one in its header: what is at the end is not always read on opening."""
+        expected, size = int(self._file.file.fEND), self._file.file.source.num_bytes
+        if size is not None and size < expected:
+            msg = f"{self.path}: truncated: {size} of {expected} bytes"
+            raise FileError(msg)
+
+    def _find_tree(self, trees: tuple[str, ...]) -> Any:
+        classes = {name.split(";")[0]: kind for name, kind in self._file.classnames(recursive=False).items()}
+        name = next((name for name in trees if name in classes), None)
+        if name is None:
             looked_for = " or ".join(map(repr, trees))
-            msg = f"{path}: no tree {looked_for}; the file has: {', '.join(sorted(names)) or 'nothing'}"
+            msg = f"{self.path}: no tree {looked_for}; the file has: {', '.join(sorted(classes)) or 'nothing'}"
             raise SchemaError(msg)
-        with _reading(path):
-            self._tree = self._file[tree]
-            self.entries = int(self._tree.num_entries)
-            self._branches = set(self._tree.keys())
+        if classes[name] not in _TREES:
+            msg = f"{self.path}: {name!r} is a {classes[name]}, expected {' or '.join(_TREES)}"
+            raise SchemaError(msg)
+        return self._file[name]
 
     def __enter__(self) -> Self:
         return self
@@ -113,7 +86,7 @@ class EventFile:
         SchemaError
             If a branch is missing; the message names the file, the column and what was looked for.
         """
-        columns = tuple(self._resolve_column(request, column) for column in _from_branches(request))
+        columns = tuple(self._resolve_column(request.schema, *one) for one in request.sources())
         masks = tuple(self._resolve_mask(mask) for mask in request.masks)
         counters: dict[str, str] = {}
         for column in columns:
@@ -121,18 +94,15 @@ class EventFile:
                 counters.setdefault(column.wanted.collection, column.branch)
         return Resolved(request, columns, masks, counters)
 
-    def _resolve_column(self, request: Request, column: Wanted) -> Column:
+    def _resolve_column(self, schema: Schema, column: Wanted, source: Branch | None) -> Column:
+        if source is None:
+            return Column(column, None, 1.0, None)
         name = f"{column.collection}.{column.field}"
-        if column.collection in request.absent or name in request.unused:
-            return Column(column, None, 1.0, None)
-        source = request.schema.branch(column.collection, column.field)
-        if source.simulation and not request.simulation:
-            return Column(column, None, 1.0, None)
         branch = next((name for name in source.branches if name in self._branches), None)
         if branch is None and source.absent is None:
             msg = (
                 f"{self.path}: no branch {' or '.join(source.branches)} in tree {self._tree.name!r}, "
-                f"which the column {name} is read from (schema {request.schema.name})"
+                f"which the column {name} is read from (schema {schema.name})"
             )
             raise SchemaError(msg)
         if branch is None:
@@ -159,11 +129,23 @@ class EventFile:
             If the file cannot be read, or a branch disagrees with its collection.
         """
         with _reading(self.path):
-            data = self._tree.arrays(resolved.branches(), entry_start=start, entry_stop=stop, library="ak")
-        n_events = stop - start
-        if len(data) != n_events:
-            msg = f"{self.path}: {len(data)} of the events {start} to {stop} could be read"
-            raise FileError(msg)
+            data = self._arrays(resolved.branches(), start, stop)
+            return self._assemble(resolved, data, stop - start)
+
+    def _arrays(self, branches: list[str], start: int, stop: int) -> Mapping[str, ak.Array]:
+        if isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple):
+            # One by one: to choose fields of an RNTuple together, uproot goes through all of them for each of them.
+            data = {name: self._tree[name].array(entry_start=start, entry_stop=stop) for name in branches}
+        else:
+            read = self._tree.arrays(branches, entry_start=start, entry_stop=stop, library="ak")
+            data = {name: read[name] for name in branches}
+        for name, array in data.items():
+            if len(array) != stop - start:
+                msg = f"{self.path}: {len(array)} of the events {start} to {stop} are in the branch {name}"
+                raise FileError(msg)
+        return data
+
+    def _assemble(self, resolved: Resolved, data: Mapping[str, ak.Array], n_events: int) -> Any:
         inputs = resolved.request.inputs
         arrays: dict[tuple[str, str], np.ndarray] = {}
         for collection in inputs._fields:  # type: ignore[attr-defined]
@@ -172,20 +154,22 @@ class EventFile:
                 shape = None if counter is None else _flat(data[counter])[1]
                 arrays[collection, OFFSETS] = np.zeros(n_events + 1, np.int64) if shape is None else shape
         for column in resolved.columns:
-            arrays[column.wanted.collection, column.wanted.field] = self._column(column, data, arrays)
+            arrays[column.wanted.collection, column.wanted.field] = self._column(column, data, arrays, n_events)
         for mask in resolved.masks:
             packed = np.zeros(n_events, np.int64)
             for bit, branch in enumerate(mask.branches):
                 if branch:
-                    packed |= ak.to_numpy(data[branch]).astype(np.int64) << bit
+                    packed |= ak.to_numpy(data[branch]).astype(np.bool_).astype(np.int64) << bit
             arrays[mask.collection, mask.field] = packed
         return assemble(inputs, n_events, arrays)
 
-    def _column(self, column: Column, data: Any, arrays: dict[tuple[str, str], np.ndarray]) -> np.ndarray:
+    def _column(
+        self, column: Column, data: Mapping[str, ak.Array], arrays: dict[tuple[str, str], np.ndarray], n_events: int
+    ) -> np.ndarray:
         name, _, dtype = column.wanted
         offsets = arrays.get((name, OFFSETS))
         if column.branch is None:
-            n = 0 if column.constant is None else len(data) if offsets is None else int(offsets[-1])
+            n = 0 if column.constant is None else n_events if offsets is None else int(offsets[-1])
             return np.full(n, column.constant or 0, dtype=dtype)
         values, shape = _flat(data[column.branch])
         same = shape is offsets if shape is None or offsets is None else np.array_equal(shape, offsets)
@@ -194,6 +178,9 @@ class EventFile:
             raise FileError(msg)
         if column.scale != 1.0:
             values = values * np.float64(column.scale)
+        if not _fits(values, dtype):
+            msg = f"{self.path}: branch {column.branch} holds {values.dtype} that are no {dtype}, as {name} needs them"
+            raise FileError(msg)
         return np.ascontiguousarray(values, dtype=dtype)
 
     def sum_of_weights(self, schema: Schema) -> float | None:
@@ -213,17 +200,24 @@ class EventFile:
             return float(np.sum(ak.to_numpy(runs[branch].array()), dtype=np.float64))
 
 
-def _from_branches(request: Request) -> list[Wanted]:
-    packed = {(mask.collection, mask.field) for mask in request.masks}
-    return [column for column in wanted(request.inputs) if (column.collection, column.field) not in packed]
-
-
 def _flat(array: Any) -> tuple[np.ndarray, np.ndarray | None]:
     """Return the content of a flat or jagged array, and its offsets from 0."""
     layout = ak.to_packed(array).layout
     if layout.is_numpy:
         return np.asarray(layout.data), None
     return np.asarray(layout.content.data), np.asarray(layout.offsets.data, dtype=np.int64)
+
+
+def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:
+    """Whether values survive the cast to a column's type: widths of integers differ between versions of a format."""
+    if dtype.kind not in "iu" or values.dtype.kind == "b":
+        return True
+    if values.dtype.kind not in "iu":
+        return False
+    if values.size == 0 or np.can_cast(values.dtype, dtype, "safe"):
+        return True
+    limits = np.iinfo(dtype)
+    return bool(limits.min <= values.min() and values.max() <= limits.max)
 
 
 @contextmanager

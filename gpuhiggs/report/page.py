@@ -50,7 +50,7 @@ def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Pat
         _yields(results["yields"]),
         "<h2>Cutflow</h2>",
         "<p>Events expected, with the number of entries in brackets.</p>",
-        _cutflow(results["datasets"]),
+        _cutflow(results["cutflow"]),
         *_nuisances(results.get("fit")),
         "<h2>Datasets</h2>",
         _datasets(results["datasets"]),
@@ -134,15 +134,14 @@ def _nonzero(yields: dict[str, dict[str, dict[str, float]]], category: str) -> b
     return any(part[category]["error"] > 0 for part in yields.values())
 
 
-def _cutflow(datasets: dict[str, Any]) -> str:
-    usable = {name: dataset["cutflow"] for name, dataset in datasets.items() if dataset["cutflow"] is not None}
-    if not usable:
+def _cutflow(by_process: dict[str, Any]) -> str:
+    if not by_process:
         return "<p>No dataset could be processed.</p>"
     rows = [
         [steps[0]["step"].replace("_", " "), *(f"{step['events']:.4g} ({step['entries']})" for step in steps)]
-        for steps in zip(*usable.values(), strict=True)
+        for steps in zip(*by_process.values(), strict=True)
     ]
-    return _table(["cut", *usable], rows)
+    return _table(["cut", *by_process], rows)
 
 
 def _nuisances(fit: dict[str, Any] | None) -> list[str]:

@@ -22,7 +22,7 @@ from . import page, run_folder, scan, stack
 def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> int:
     """Process a configuration into *folder*; return the exit status: 0 if every file counts, else 1."""
     console = Console()
-    run_folder.create(folder, overwrite)
+    prepare(folder, overwrite=overwrite)
     with _mapper(workers) as mapper, _progress(console) as progress:
         tally = engine.run(config, mapper, progress)
     histograms = normalisation.histograms(config, tally)
@@ -39,6 +39,11 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> in
     tell(console, results)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
     return 1 if tally.failures else 0
+
+
+def prepare(folder: Path, *, overwrite: bool) -> None:
+    """Make sure, before any work is done, that the result can be written."""
+    run_folder.create(folder, overwrite)
 
 
 def _stacks(
@@ -80,15 +85,12 @@ def _progress(console: Console) -> Iterator[Any]:
 
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, and what went wrong."""
-    usable = {}
     for name, dataset in results["datasets"].items():
-        if dataset["cutflow"] is None:
+        if dataset["scale"] is None:
             console.print(f"[yellow]{name} is left out: {escape(dataset['normalised_to'])}")
-        else:
-            usable[name] = dataset["cutflow"]
-    if usable:
-        table = Table("cut", *usable, title="Events expected (entries)")
-        for rows in zip(*usable.values(), strict=True):
+    if results["cutflow"]:
+        table = Table("cut", *results["cutflow"], title="Events expected (entries)")
+        for rows in zip(*results["cutflow"].values(), strict=True):
             table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():

@@ -120,7 +120,7 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
             "sum_of_weights": weights,
             "scale": factor,
             "normalised_to": reason,
-            "cutflow": normalisation.cutflow(config, tally, dataset.name, factor) if factor is not None else None,
+            "cutflow": None if factor is None else normalisation.cutflow(config, tally, [(dataset.name, factor)]),
         }
     first = next(iter(histograms.values()), {})
     return {
@@ -130,6 +130,10 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
         "luminosity": config.luminosity,
         "digest": tally.counts.digest(),
         "datasets": datasets,
+        "cutflow": {
+            process: normalisation.cutflow(config, tally, parts)
+            for process, parts in normalisation.contributions(config, tally).items()
+        },
         "yields": {process: yields(histogram) for process, histogram in first.items()},
         "failures": [failure._asdict() for failure in tally.failures],
         "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},

@@ -23,6 +23,9 @@ logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the styl
 _COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 
 
+_BAND = "Simulation stat. unc."
+
+
 def _over_categories(histogram: hist.Hist[Any]) -> hist.Hist[Any]:
     return histogram.project(histogram.axes[1].name)
 
@@ -34,42 +37,70 @@ def _data_processes(config: RunConfig) -> set[str]:
 def draw(config: RunConfig, histograms: dict[str, hist.Hist[Any]]) -> Figure:
     """Draw one histogram of every process, summed over categories."""
     data_names = _data_processes(config)
-    stacked = {name: _over_categories(h) for name, h in histograms.items() if name not in data_names}
-    measured = [_over_categories(h) for name, h in histograms.items() if name in data_names]
-    data = sum(measured[1:], measured[0]) if measured else None
-    styles = config.processes
+    summed = {name: _over_categories(histogram) for name, histogram in histograms.items()}
+    stacked = {name: histogram for name, histogram in summed.items() if name not in data_names}
+    measured = {name: histogram for name, histogram in summed.items() if name in data_names}
+    data, expected = _total(measured), _total(stacked)
     with mpl.rc_context({**mplhep.style.CMS, "figure.constrained_layout.use": True}):
-        ratio = data is not None and bool(stacked)
+        ratio = data is not None and expected is not None
         figure, axes = plt.subplots(
             2 if ratio else 1, 1, figsize=(10, 10 if ratio else 8), sharex=True, squeeze=False,
             gridspec_kw={"height_ratios": [3, 1]} if ratio else None,
         )  # fmt: skip
         main = axes[0, 0]
-        labels = [styles[name].label if name in styles else name for name in stacked]
-        colors = [
-            (styles[name].color if name in styles else None) or _COLORS[i % len(_COLORS)]
-            for i, name in enumerate(stacked)
-        ]
-        if stacked:
-            mplhep.histplot(
-                list(stacked.values()), ax=main, stack=True, histtype="fill", label=labels, color=colors, flow="none"
-            )
-            _band(main, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
+        if expected is not None:
+            _stack(main, config, stacked)
+            _band(main, expected)
         if data is not None:
+            label = _label(config, next(iter(measured))) if len(measured) == 1 else "Data"
             mplhep.histplot(
-                data, ax=main, histtype="errorbar", color="black", label="Data", w2method="poisson", flow="none"
+                data, ax=main, histtype="errorbar", color="black", label=label, w2method="poisson", flow="none"
             )
-        axis = next(iter(histograms.values())).axes[1]
-        main.set_ylabel(_events_per(axis))
-        main.set_xlim(axis.edges[0], axis.edges[-1])
+        axis = next(iter(summed.values())).axes[0]
+        main.set(ylabel=_events_per(axis), xlabel=None, xlim=(axis.edges[0], axis.edges[-1]))
         main.set_ylim(bottom=0)
-        main.legend(reverse=True)
+        _legend(main, n_stacked=len(stacked))
         heading(main, config)
-        if ratio:
-            assert data is not None
-            _ratio(axes[1, 0], data, sum(list(stacked.values())[1:], next(iter(stacked.values()))))
+        if data is not None and expected is not None:
+            _ratio(axes[1, 0], data, expected)
         axes[-1, 0].set_xlabel(axis.label)
     return figure
+
+
+def _total(histograms: dict[str, hist.Hist[Any]]) -> hist.Hist[Any] | None:
+    total: Any = None
+    for histogram in histograms.values():
+        total = histogram if total is None else total + histogram
+    return total  # type: ignore[no-any-return]
+
+
+def _label(config: RunConfig, process: str) -> str:
+    style = config.processes.get(process)
+    return style.label if style else process
+
+
+def _stack(axes: Any, config: RunConfig, stacked: dict[str, hist.Hist[Any]]) -> None:
+    """Fill the processes on top of each other, the first at the bottom."""
+    given = [config.processes[name].color if name in config.processes else None for name in stacked]
+    mplhep.histplot(
+        list(stacked.values()),
+        ax=axes,
+        stack=True,
+        histtype="fill",
+        label=[_label(config, name) for name in stacked],
+        color=[color or _COLORS[i % len(_COLORS)] for i, color in enumerate(given)],
+        flow="none",
+    )
+
+
+def _legend(axes: Any, n_stacked: int) -> None:
+    """List data first, then the stack from its top, then the uncertainty."""
+    handles, labels = axes.get_legend_handles_labels()
+    filled = [i for i, label in enumerate(labels) if label != _BAND][:n_stacked]
+    data = [i for i, label in enumerate(labels) if label != _BAND][n_stacked:]
+    band = [i for i, label in enumerate(labels) if label == _BAND]
+    order = [*data, *reversed(filled), *band]
+    axes.legend([handles[i] for i in order], [labels[i] for i in order])
 
 
 def _events_per(axis: Any) -> str:
@@ -97,7 +128,7 @@ def _band(axes: Any, total: hist.Hist[Any]) -> None:
     edges = total.axes[0].edges
     axes.stairs(
         total.values() + error, edges, baseline=total.values() - error, fill=True, hatch="////", facecolor="none",
-        edgecolor="gray", linewidth=0, label="Simulation stat. unc.",
+        edgecolor="gray", linewidth=0, label=_BAND,
     )  # fmt: skip
 
 
@@ -118,6 +149,8 @@ def _ratio(axes: Any, data: hist.Hist[Any], expected: hist.Hist[Any]) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure as PNG and PDF beside each other and close it."""
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")  # laid out once, not for each format
     for suffix in (".png", ".pdf"):
         write(path.with_suffix(suffix), lambda temporary: figure.savefig(temporary, dpi=100))
     plt.close(figure)
