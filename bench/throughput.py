@@ -1,9 +1,10 @@
-"""How many events a second does a channel's kernel process, on one core, with its columns in memory?
+"""Event rate of a channel's kernel on one core, with its columns in memory.
 
-    python bench/throughput.py [--events 1000000] [--repeat 7] [--json bench/results/throughput-cpu.json]
+    python -m bench.throughput [--events 1000000] [--repeat 7] [--json bench/results/throughput-cpu.json]
 
-Two mixes of generated events (``bench/generate.py``): 2 % and 40 % of them pass the preselection. Compilation, or loading from
-the cache, is timed apart. Nothing else should run on the machine: the minimum and the median of the repeats are given.
+Two mixes of generated events (``bench/generate.py``): 2 % and 40 % of them pass the preselection, and of these 70 %
+hold two real Z bosons. Compilation, or loading from the cache, is timed apart. Nothing else should run on the machine;
+the median and the slowest of the repeats are given.
 """
 
 from __future__ import annotations
@@ -21,9 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import generate
-import in_memory
-
+from bench import generate, in_memory
 from gpuhiggs import channels, engine
 from gpuhiggs.kernels import launch
 

@@ -215,7 +215,7 @@ def body(event, shift, inputs, cuts, tables, out):
     n = -1
     if match_photons(event, inputs, cuts, photons):
         n = select_leptons(event, inputs, cuts, photons, leptons)
-    if n < 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
+    if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
         add(out.errors, OVER_CAPACITY, 1)
     if n < 4:
         return

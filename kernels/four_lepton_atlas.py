@@ -251,14 +251,16 @@ def body(event, shift, inputs, cuts, tables, out):
     )
     n = select_leptons(event, inputs, cuts, leptons)
     if n < 0:
-        add(out.errors, OVER_CAPACITY, 1)
+        if shift == 0:
+            add(out.errors, OVER_CAPACITY, 1)
         return
     steps, state = steps_passed(leptons, n, cuts)
     if steps == 0:
         return
     value = event_weight(event, inputs, cuts)
     if not sums.is_weight(value):
-        add(out.errors, BAD_WEIGHT, 1)
+        if shift == 0:
+            add(out.errors, BAD_WEIGHT, 1)
         return
     weight = sums.quantise(value)
     if shift == 0:

@@ -64,11 +64,11 @@ class Best(NamedTuple):
 def pair_cuts(leptons, a, b, min_dr2, min_m2):
     """Return the running minima of ΔR² and of the opposite-sign mass² without FSR, with the pair (a, b) included."""
     dr2 = p4.delta_r2(leptons.eta[a], leptons.phi[a], leptons.eta[b], leptons.phi[b])
-    if not dr2 >= min_dr2:  # a NaN must not pass for a large distance
+    if dr2 < min_dr2:
         min_dr2 = dr2
     if leptons.charge[a] + leptons.charge[b] == 0:
         m2 = p4.mass_squared(bare_pair(leptons, a, b))
-        if not m2 >= min_m2:
+        if m2 < min_m2:
             min_m2 = m2
     return min_dr2, min_m2
 

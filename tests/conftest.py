@@ -6,6 +6,7 @@ a folder ``shared`` beside the checkout is taken, and tests that need it are ski
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -106,10 +107,14 @@ def write_nanoaod() -> Callable[..., Path]:
     return _write_nanoaod
 
 
+@functools.cache
+def _cms_selection() -> dict[str, Any]:
+    return config.shipped_selection("cms-hzz4l-run2-ul")
+
+
 def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfig:
     """A configuration of the CMS channel for files of four-muon events, with two primary datasets of one path each."""
-    selection = config.shipped_selection("cms-hzz4l-run2-ul")
-    selection |= {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
+    selection = _cms_selection() | {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
     selection |= settings.pop("selection", {})
     return config.validate(
         RunConfig, {"selection": selection, "datasets": list(datasets), "lumi_mask": None, **settings}, "test"

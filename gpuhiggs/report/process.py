@@ -88,6 +88,8 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     for name, dataset in results["datasets"].items():
         if dataset["scale"] is None:
             console.print(f"[yellow]{name} is left out: {escape(dataset['normalised_to'])}")
+        if n := dataset["events_over_capacity"]:
+            console.print(f"[yellow]{name}: {n} events have more leptons or photons than the kernel has room for")
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):

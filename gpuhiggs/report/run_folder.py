@@ -117,6 +117,7 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
             "files": len(dataset.files),
             "files_complete": len(complete),
             "events": sum(info.entries for info in complete),
+            "events_over_capacity": int(tally.counts.sums[dataset.name, "errors"].to_float()[1]) if complete else 0,
             "sum_of_weights": weights,
             "scale": factor,
             "normalised_to": reason,

@@ -94,12 +94,12 @@ def _stack(axes: Any, config: RunConfig, stacked: dict[str, hist.Hist[Any]]) -> 
 
 
 def _legend(axes: Any, n_stacked: int) -> None:
-    """List data first, then the stack from its top, then the uncertainty."""
+    """List data first, then the stack from its top, which is how mplhep gives it, then the uncertainty."""
     handles, labels = axes.get_legend_handles_labels()
     filled = [i for i, label in enumerate(labels) if label != _BAND][:n_stacked]
     data = [i for i, label in enumerate(labels) if label != _BAND][n_stacked:]
     band = [i for i, label in enumerate(labels) if label == _BAND]
-    order = [*data, *reversed(filled), *band]
+    order = [*data, *filled, *band]
     axes.legend([handles[i] for i in order], [labels[i] for i in order])
 
 

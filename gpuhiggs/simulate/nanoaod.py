@@ -152,7 +152,7 @@ def read_recipe(path: Path) -> str | None:
     try:
         with uproot.open(path) as file:
             return str(file[_RECIPE])
-    except (OSError, ValueError, KeyError):
+    except Exception:  # uproot raises many kinds of error on a broken file
         return None
 
 

@@ -99,8 +99,9 @@ def _draw(sample: SimulatedSample, number: int, random: np.random.Generator) -> 
         msg = f"pseudo-data needs {number} events of {sample.process}, but {sample.path} has {sample.events}"
         raise InputError(msg)
     with uproot.open(sample.path) as file:
-        events = file["Events"].arrays([branch for branch in file["Events"].keys() if _is_recorded(branch)])
-        weight = file["Events"]["genWeight"].array(library="np").astype(np.float64)
+        tree = file["Events"]
+        events = tree.arrays([branch.name for branch in tree.branches if _is_recorded(branch.name)])
+        weight = tree["genWeight"].array(library="np").astype(np.float64)
     if weight.min() < 0:
         msg = f"pseudo-data cannot be drawn from {sample.path}: it has events of negative weight"
         raise InputError(msg)

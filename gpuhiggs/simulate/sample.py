@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -127,7 +128,12 @@ def _simulated(blocks: list[Block], workers: int) -> Iterator[Iterator[Events]]:
     if workers == 1:
         yield map(simulate_block, blocks)
         return
-    executor = ProcessPoolExecutor(min(workers, len(blocks)), mp_context=get_context("spawn"))
+    executor = ProcessPoolExecutor(
+        min(workers, len(blocks)),
+        mp_context=get_context("spawn"),
+        initializer=signal.signal,  # an interrupt from the keyboard is for the main process alone
+        initargs=(signal.SIGINT, signal.SIG_IGN),
+    )
     try:
         yield executor.map(simulate_block, blocks)
     except BrokenProcessPool as error:

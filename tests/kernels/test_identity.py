@@ -1,0 +1,138 @@
+"""The same bits from the compiled code, from the interpreter, and however the events are cut into ranges."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+
+from bench import generate, in_memory, nasty
+from gpuhiggs import engine
+from gpuhiggs.histogram import Counts
+from gpuhiggs.kernels.launch import Program
+
+N_EVENTS = 20_000
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Sample(NamedTuple):
+    """Events of one channel and what the CPU build makes of them."""
+
+    prepared: engine.Prepared
+    inputs: Any
+    processed: in_memory.Processed
+
+
+@pytest.fixture(scope="module", params=[in_memory.CMS, in_memory.ATLAS])
+def sample(request: pytest.FixtureRequest) -> Sample:
+    """A mix of 20 % preselected events, with all that a file can hold."""
+    generators: dict[str, Callable[..., Any]] = {
+        in_memory.CMS: generate.four_lepton, in_memory.ATLAS: generate.four_lepton_atlas
+    }  # fmt: skip
+    prepared = in_memory.prepare(request.param)
+    inputs = nasty.spoil(generators[request.param](N_EVENTS, 0.2, seed=11))
+    return Sample(prepared, inputs, in_memory.process(prepared, inputs))
+
+
+def test_sample_takes_every_branch(sample: Sample) -> None:
+    assert sample.processed.selected["event"].size > 1_000
+    assert min(sample.processed.errors) > 0
+    steps = sample.processed.steps
+    idle = {
+        step
+        for step, before in zip(steps[1:], steps, strict=False)
+        if sample.processed.entries(step) == sample.processed.entries(before)
+    }
+    assert idle <= {"certified", "filters"}  # there is no luminosity mask, and ATLAS has no filters
+
+
+INTERPRETED = """
+import sys
+from pathlib import Path
+import numpy as np
+sys.path.insert(0, {root!r})
+from bench import in_memory
+prepared = in_memory.prepare({selection!r})
+columns = in_memory.load(prepared.channel.inputs, Path({columns!r}))
+found = in_memory.process(prepared, columns)
+np.savez({result!r}, digest=found.counts.digest(), **found.selected)
+"""
+
+
+def test_interpreter(sample: Sample, tmp_path: Path) -> None:
+    """Without a compiler: the same source, run by Python."""
+    columns, result = tmp_path / "columns.npz", tmp_path / "result.npz"
+    in_memory.save(sample.inputs, columns)
+    selection = in_memory.CMS if sample.prepared.channel.name == "four_lepton" else in_memory.ATLAS
+    script = INTERPRETED.format(root=str(ROOT), selection=selection, columns=str(columns), result=str(result))
+    subprocess.run([sys.executable, "-c", script], env={**os.environ, "NUMBA_DISABLE_JIT": "1"}, check=True)
+    with np.load(result) as found:
+        for name, values in sample.processed.selected.items():
+            assert found[name].tobytes() == values.tobytes(), name
+        assert str(found["digest"]) == sample.processed.counts.digest()
+
+
+def test_preselection_loses_nothing(sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With every event handed to the body the sums are the same."""
+    kernel = sample.prepared.channel.program.module
+    name = f"all_events_{sample.prepared.channel.name}"
+    text = (
+        f"from {kernel} import *\nfrom {kernel} import body, gate, generator_weight, sums\n"
+        "from gpuhiggs.kernels.language import scalar\n\n\n"
+        "@scalar\ndef preselect(event, inputs, cuts):\n    return True\n"
+    )
+    (tmp_path / f"{name}.py").write_text(text, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    channel = sample.prepared.channel._replace(program=Program(name))
+    everything = in_memory.process(sample.prepared._replace(channel=channel), sample.inputs)
+    assert everything.counts.digest() == sample.processed.counts.digest()
+
+
+def _in_chunks(sample: Sample, size: int, map_: Callable[..., Any], shuffled: bool = False) -> Counts:
+    edges = [*range(0, N_EVENTS, size), N_EVENTS]
+    ranges = list(itertools.pairwise(edges))
+    if shuffled:
+        random.Random(5).shuffle(ranges)
+
+    def chunk(limits: tuple[int, int]) -> Counts:
+        return in_memory.process(sample.prepared, in_memory.take(sample.inputs, *limits)).counts
+
+    return sum(map_(chunk, ranges), Counts())
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+@pytest.mark.parametrize("size", [777, 4_096, N_EVENTS])
+def test_chunks(sample: Sample, size: int, shuffled: bool) -> None:
+    assert _in_chunks(sample, size, map, shuffled).digest() == sample.processed.counts.digest()
+
+
+@pytest.mark.parametrize("n_threads", [1, 2])
+def test_threads(sample: Sample, n_threads: int) -> None:
+    with ThreadPoolExecutor(n_threads) as pool:
+        assert _in_chunks(sample, 1_000, pool.map).digest() == sample.processed.counts.digest()
+
+
+def test_launches(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One chunk run as many launches."""
+    edges = [0, 1, 2, 500, 501, 13_000, N_EVENTS]
+    monkeypatch.setattr(engine, "launch_ranges", lambda columns, first, last: list(itertools.pairwise(edges)))
+    processed = in_memory.process(sample.prepared, sample.inputs)
+    assert processed.counts.digest() == sample.processed.counts.digest()
+    for name, values in sample.processed.selected.items():
+        assert processed.selected[name].tobytes() == values.tobytes()
+
+
+def test_nothing_to_do(sample: Sample) -> None:
+    """No events give the sums of no events, not the absence of sums."""
+    empty = in_memory.process(sample.prepared, in_memory.take(sample.inputs, 7, 7))
+    assert empty.counts.sums.keys() == sample.processed.counts.sums.keys()
+    assert (empty.counts + sample.processed.counts).digest() == sample.processed.counts.digest()

@@ -1,0 +1,110 @@
+"""The PTX gate: what a GPU would run has no instruction that could change a bit, and the gate sees one that has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from gpuhiggs.channels import CHANNELS
+from gpuhiggs.kernels import launch
+
+_COMPILER = """
+from numba.cuda.cudadrv import nvvm
+nvvm.NVVM()
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiler() -> None:
+    """Ask another process: numba.cuda, once imported, changes how functions of this one are compiled."""
+    found = subprocess.run([sys.executable, "-c", _COMPILER], capture_output=True, text=True)
+    if found.returncode:
+        pytest.skip(f"numba-cuda cannot compile to PTX: {found.stderr.strip().splitlines()[-1]}")
+
+
+def _gate(channel: str, compute_capability: tuple[int, int]) -> None:
+    functions = launch.device_functions(CHANNELS[channel].program)
+    assert sorted(functions) == ["process", "select"]
+    for name, (function, argument_types) in functions.items():
+        text = launch.ptx(function, argument_types, compute_capability)
+        assert launch.forbidden(text) == [], f"{channel}.{name}"
+        assert f".target sm_{compute_capability[0]}{compute_capability[1]}" in text
+        assert "mul.rn.f64" in text
+        assert "add.u64" in text or "add.s64" in text  # of integers, atomic
+
+
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_channels(channel: str) -> None:
+    _gate(channel, (9, 0))
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("compute_capability", [(8, 0), (10, 0)], ids=["sm_80", "sm_100"])
+@pytest.mark.parametrize("channel", CHANNELS)
+def test_other_architectures(channel: str, compute_capability: tuple[int, int]) -> None:
+    _gate(channel, compute_capability)
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "fma.rn.f64 %fd1, %fd2, %fd3, %fd4;", "fma.rn.ftz.f32 %f1, %f2, %f3, %f4;", "mad.rn.f32 %f1, %f2, %f3, %f4;",
+        "add.f64 %fd1, %fd2, %fd3;", "sub.f32 %f1, %f2, %f3;", "mul.f64 %fd1, %fd2, %fd3;",
+        "mul.ftz.f32 %f1, %f2, %f3;", "sqrt.approx.f32 %f1, %f2;",
+        "rcp.approx.ftz.f64 %fd1, %fd2;", "div.full.f32 %f1, %f2, %f3;",
+        "atom.global.add.f64 %fd1, [%rd1], %fd2;", "red.global.add.f32 [%rd1], %f1;",
+        "atom.add.f64 %fd1, [%rd1], %fd2;",
+    ],
+)  # fmt: skip
+def test_forbidden(instruction: str) -> None:
+    assert len(launch.forbidden(f"\tmov.u32 %r1, 0;\n\t{instruction}\n")) == 1
+
+
+@pytest.mark.parametrize(
+    "instruction",
+    [
+        "add.rn.f64 %fd1, %fd2, %fd3;", "mul.rn.f32 %f1, %f2, %f3;", "div.rn.f64 %fd1, %fd2, %fd3;",
+        "sqrt.rn.f64 %fd1, %fd2;", "mad.lo.s64 %rd1, %rd2, %rd3, %rd4;", "mad.wide.u32 %rd1, %r1, 8, %rd2;",
+        "add.s64 %rd1, %rd2, 1;",
+        "atom.global.add.u64 %rd1, [%rd2], %rd3;", "red.global.add.u64 [%rd2], %rd3;", "neg.f64 %fd1, %fd2;",
+        "cvt.rn.f64.s64 %fd1, %rd1;", "setp.lt.f64 %p1, %fd1, %fd2;",
+    ],
+)  # fmt: skip
+def test_allowed(instruction: str) -> None:
+    assert launch.forbidden(f"\t{instruction}\n") == []
+
+
+PLANTED = """
+from numba import cuda, types
+from gpuhiggs.kernels import launch
+
+def contracted(out, a, b, c):
+    out[0] = a * b + c
+
+def summed(out, a, b, c):
+    cuda.atomic.add(out, 0, a)
+
+signature = types.void(types.float64[::1], types.float64, types.float64, types.float64)
+
+def stock(function):
+    return launch.forbidden(cuda.compile(function, signature, device=False, abi="numba", cc=(9, 0))[0])
+
+assert any(found.startswith("fma.rn") for found in stock(contracted)), stock(contracted)
+assert any(".add.f64" in found for found in stock(summed)), stock(summed)
+assert launch.forbidden(launch.ptx(contracted, signature)) == []
+assert launch.forbidden(launch.ptx(summed, signature)) != []
+try:
+    launch._cuda().compile(contracted, signature, device=False, abi="numba", cc=(9, 0), fastmath=True)
+except ValueError as error:
+    assert "fastmath" in str(error)
+else:
+    raise AssertionError("fastmath was accepted")
+"""
+
+
+def test_the_gate_bites() -> None:
+    """By numba-cuda's own settings a·b + c is fused; those of launch keep it apart. A float atomic is seen."""
+    found = subprocess.run([sys.executable, "-c", PLANTED], capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
