@@ -31,8 +31,7 @@ class EventFile:
     def __init__(self, path: str, trees: tuple[str, ...]) -> None:
         self.path = path
         with _reading(path):
-            # As a mapping, a colon in the path is no separator. Without caches: they go by the identity that ROOT gave
-            # the file, which a copy shares, even one that is cut short.
+            # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
             self._file = uproot.open({path: None}, object_cache=None, array_cache=None)
         try:
             with _reading(path):

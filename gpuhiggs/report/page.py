@@ -41,6 +41,7 @@ def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Pat
         f"<h1>{escape(title)}</h1>",
         f'<p class="quiet">Selection: {escape(results["reference"])}</p>',
         *_answer(results.get("fit")),
+        *_no_fit(results.get("fit_error")),
         *_failures(results["failures"]),
         "<h2>Figures</h2>",
         '<div class="figures">',
@@ -105,6 +106,10 @@ def _answer(fit: dict[str, Any] | None) -> list[str]:
     if "observed" not in fit:
         lines.append('<p class="quiet">There are no data in this run: only expectations are shown.</p>')
     return lines
+
+
+def _no_fit(error: str | None) -> list[str]:
+    return [] if error is None else [f'<p class="failed">There is no fit: {escape(error)}</p>']
 
 
 def _failures(failures: list[dict[str, Any]]) -> list[str]:

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from .. import cluster, engine, normalisation
 from ..config import RunConfig
+from ..errors import InputError
 from ..measurement import measure
 from . import page, run_folder, scan, stack
 
@@ -29,16 +30,30 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> in
     results = run_folder.summary(config, tally, histograms)
     figures = _stacks(config, folder, histograms)
     if config.model is not None:
-        measurement = measure(config, histograms)
-        results["fit"] = measurement.to_json()
-        run_folder.write_text(folder / "workspace.json", measurement.workspace.model_dump_json(indent=1))
-        stack.save(scan.draw(config, measurement), folder / "scan_mu")
-        figures.insert(1, (folder / "scan_mu.png", "Profile likelihood of the signal strength."))
+        try:
+            _fit(config, folder, histograms, results, figures)
+        except InputError as error:  # the histograms stand, whatever the model makes of them
+            results["fit_error"] = str(error)
     run_folder.write_text(folder / "report.html", page.page(config, results, figures))
     run_folder.write_results(folder, config, results, histograms)
     tell(console, results)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
-    return 1 if tally.failures else 0
+    return 1 if tally.failures or "fit_error" in results else 0
+
+
+def _fit(
+    config: RunConfig,
+    folder: Path,
+    histograms: dict[str, dict[str, hist.Hist[Any]]],
+    results: dict[str, Any],
+    figures: list[tuple[Path, str]],
+) -> None:
+    """Fit the model; add to the results and figures."""
+    measurement = measure(config, histograms)
+    results["fit"] = measurement.to_json()
+    run_folder.write_text(folder / "workspace.json", measurement.workspace.model_dump_json(indent=1))
+    stack.save(scan.draw(config, measurement), folder / "scan_mu")
+    figures.insert(1, (folder / "scan_mu.png", "Profile likelihood of the signal strength."))
 
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
@@ -101,5 +116,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         console.print(f"{part}: mu = {mu}, significance {significance:.2f} σ", highlight=False)
         if not fitted["converged"]:
             console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
+    if "fit_error" in results:
+        console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
     for failure in results["failures"]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -149,3 +150,8 @@ def test_without_an_extra_the_message_names_it(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(MissingExtraError, match=rf"{package}.*gpuhiggs\[demo\]"):
         simulate("ggH_4l", 10, tmp_path / "a.root", seed=1)
     assert os.listdir(tmp_path) == []
+
+
+def test_the_package_is_imported_without_the_extra() -> None:
+    code = "import sys, gpuhiggs.simulate; sys.exit('pythia8mc' in sys.modules or 'fastjet' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
