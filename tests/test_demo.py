@@ -127,6 +127,6 @@ def test_a_fit_that_cannot_be_made_leaves_the_rest(folder: Path, tmp_path: Path)
     fine = kept.model.model_copy(update={"edges": tuple(float(edge) for edge in range(106, 142, 2))})
     assert process.run(kept.model_copy(update={"model": fine}), tmp_path / "out", workers=0, overwrite=False) == 1
     written = json.loads((tmp_path / "out" / "results.json").read_text())
-    assert "expected" in written["fit_error"]
+    assert "no sample expects any there" in written["fit_error"]
     assert written["digest"] == (folder / "digest.txt").read_text().strip()
     assert "There is no fit" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
