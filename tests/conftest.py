@@ -125,3 +125,18 @@ def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfi
 def four_muon_config() -> Callable[..., RunConfig]:
     """A function from datasets and other settings to a configuration that processes four-muon events."""
     return _four_muon_config
+
+
+@pytest.fixture(scope="session")
+def damage_second_basket() -> Callable[[Path, str], None]:
+    """A function that overwrites half of a branch's second basket with zeros."""
+
+    def damage(path: Path, branch: str) -> None:
+        with uproot.open(path) as file:
+            start = file["Events"][branch].member("fBasketSeek")[1]
+            length = file["Events"][branch].member("fBasketBytes")[1]
+        content = bytearray(path.read_bytes())
+        content[start + length // 2 : start + length] = bytes(length - length // 2)
+        path.write_bytes(content)
+
+    return damage

@@ -54,7 +54,7 @@ def test_one_digest_with_two_workers_and_with_one(two_workers: Mapper, run_confi
     expected = engine.run(run_config)
     assert len(expected.complete) == 3
     assert [failure.error for failure in expected.failures] == [f"{run_config.datasets[0].files[2]}: no such file"]
-    client = default_client()
+    client = default_client()  # type: ignore[no-untyped-call]
     assert len(client.nthreads()) == 2
     same(engine.run(run_config, two_workers), expected)
 

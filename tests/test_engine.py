@@ -12,7 +12,6 @@ from typing import Any
 import awkward as ak
 import numpy as np
 import pytest
-import uproot
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -239,15 +238,6 @@ def test_a_file_without_sum_of_weights(
 # --- broken files among good ones ----------------------------------------------------------------------------------
 
 
-def damage_second_basket(path: Path, branch: str) -> None:
-    with uproot.open(path) as file:
-        start = file["Events"][branch].member("fBasketSeek")[1]
-        length = file["Events"][branch].member("fBasketBytes")[1]
-    content = bytearray(path.read_bytes())
-    content[start + length // 2 : start + length] = bytes(length - length // 2)
-    path.write_bytes(content)
-
-
 def test_broken_files_among_good_ones(
     tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
 ) -> None:
@@ -276,7 +266,12 @@ def test_broken_files_among_good_ones(
 
 @pytest.mark.parametrize("mapper", [engine.serially, shuffled, twice])
 def test_a_file_counts_whole_or_not_at_all(
-    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure, mapper: engine.Mapper
+    tmp_path: Path,
+    four_muon_events: Events,
+    write_nanoaod: Writer,
+    four_muon_config: Configure,
+    damage_second_basket: Callable[[Path, str], None],
+    mapper: engine.Mapper,
 ) -> None:
     good = write_nanoaod(tmp_path / "good.root", four_muon_events(20, 1), runs={"genEventSumw": [30.0]})
     part = write_nanoaod(

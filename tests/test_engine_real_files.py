@@ -231,7 +231,6 @@ def test_cms_files_that_lack_something_are_reported(shared: Path, cms: Tally, na
 @pytest.mark.parametrize(
     ("name", "changes"),
     [
-        ("TT_OpenData2015_200ev", {"filters": ["Flag_goodVertices", "Flag_HBHENoiseFilter"]}),
         ("TT_OpenData2015_10ev_rntuple", {"filters": ["Flag_goodVertices", "Flag_HBHENoiseFilter"]}),
         ("TT_Run3_v12_200ev", {"absent": ["fsr_photons"], "triggers": {"JetHT": ["HLT_PFHT1050"]}}),
     ],
