@@ -23,6 +23,7 @@ from .leptons import (
     Muons,
     Photons,
     match_photons,
+    reconstruct,
     select_leptons,
 )
 from .pairs import Leptons, P4Columns, dressed_pair, is_z
@@ -205,6 +206,7 @@ def body(event, shift, inputs, cuts, tables, out):
     leptons = Leptons(
         local_int(16),
         local_int(16),
+        local_int(16),
         local(16),
         local(16),
         local(16),
@@ -219,6 +221,7 @@ def body(event, shift, inputs, cuts, tables, out):
         add(out.errors, OVER_CAPACITY, 1)
     if n < 4:
         return
+    reconstruct(event, inputs, photons, leptons, n)
     value = generator_weight(event, inputs, cuts)
     weight = sums.quantise(value)
     best = zz.Best(local(8), local(8), local(8))

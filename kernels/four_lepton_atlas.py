@@ -14,7 +14,7 @@ from . import four_vector as p4
 from . import gate as quality
 from . import real
 from .language import Float32, Float64, Int32, Int64, Positive, add, each, local, local_int, scalar, take
-from .pairs import CAPACITY, Leptons, P4Columns, append, dressed_pair, is_z, off_shell
+from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z, off_shell, place
 
 GATES = quality.STEPS
 gate = quality.gate
@@ -170,7 +170,9 @@ def select_leptons(event, inputs, cuts, leptons):
             if n == CAPACITY:
                 return -1
             p = p4.from_pt_eta_phi_e(source.pt[i], source.eta[i], source.phi[i], source.e[i])
-            append(leptons, n, source.kind[i], source.charge[i], source.pt[i], source.eta[i], source.phi[i], p, p, -1)
+            leptons.kind[n] = source.kind[i]
+            leptons.entry[n] = i
+            place(leptons, n, source.charge[i], source.pt[i], source.eta[i], source.phi[i], p, p, -1)
             n += 1
     return n
 
@@ -240,6 +242,7 @@ def steps_passed(leptons, n, cuts):
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct and fill one event."""
     leptons = Leptons(
+        local_int(16),
         local_int(16),
         local_int(16),
         local(16),

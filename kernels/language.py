@@ -112,7 +112,16 @@ class Leaf(NamedTuple):
 
 
 def fields(tuple_type: type) -> dict[str, Any]:
-    """Return the field types of a NamedTuple, with their annotations, in order."""
+    """Return the field types of a NamedTuple, with their annotations, in order.
+
+    Raises
+    ------
+    TypeError
+        If a field is named as a method of tuples: the compiled builds would find the method.
+    """
+    if clash := {"count", "index"} & set(tuple_type._fields):  # type: ignore[attr-defined]
+        msg = f"{tuple_type.__name__}: a field cannot be named {' or '.join(sorted(clash))}, which tuples have already"
+        raise TypeError(msg)
     hints = get_type_hints(tuple_type, include_extras=True)
     return {name: hints[name] for name in tuple_type._fields}  # type: ignore[attr-defined]
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from . import four_vector as p4
 from . import real
 from .language import Bool, Column, Float32, Int32, Int64, Positive, Real, Switch, each, scalar
-from .pairs import CAPACITY, append
+from .pairs import CAPACITY, place
 
 PHOTON_CAPACITY = 16
 """FSR candidates that an event may have; one with more is counted as an error, never cut short."""
@@ -169,7 +169,7 @@ def match_photon(event, photon, inputs, cuts):
     eta = fsr.eta[photon]
     phi = fsr.phi[photon]
     owner = -1
-    nearest = 1e9
+    nearest = cuts.fsr.dr_max * cuts.fsr.dr_max
     if fsr.pt[photon] > cuts.fsr.pt_min and abs(eta) < cuts.fsr.eta_max and fsr.iso[photon] < cuts.fsr.iso_max:
         for i in each(inputs.muons, event):
             dr2 = p4.delta_r2(eta, phi, inputs.muons.eta[i], inputs.muons.phi[i])
@@ -183,7 +183,7 @@ def match_photon(event, photon, inputs, cuts):
                 owner = 2 * i + 1
     dr = real.sqrt(nearest)
     score = dr / (fsr.pt[photon] * fsr.pt[photon])
-    if not (dr > cuts.fsr.dr_min and dr < cuts.fsr.dr_max and score < cuts.fsr.dr_over_et2_max):
+    if not (dr > cuts.fsr.dr_min and score < cuts.fsr.dr_over_et2_max):
         owner = -1
     return owner, score
 
@@ -241,7 +241,7 @@ def isolation(event, i, inputs, cuts, photons):
 
 @scalar
 def select_leptons(event, inputs, cuts, photons, leptons):
-    """Collect the fully selected leptons, muons first; return their number, or -1 if there is no room."""
+    """List the fully selected leptons, muons first; return their number, or -1 if there is no room."""
     muons = inputs.muons
     electrons = inputs.electrons
     n = 0
@@ -253,29 +253,35 @@ def select_leptons(event, inputs, cuts, photons, leptons):
         ):
             if n == CAPACITY:
                 return -1
-            photon = photon_of(event, 2 * i, inputs, photons)
-            bare = p4.from_pt_eta_phi_mass(muons.pt[i], muons.eta[i], muons.phi[i], muons.mass[i])
-            dressed = dress(bare, photon, inputs.fsr_photons)
-            append(leptons, n, 13, muons.charge[i], muons.pt[i], muons.eta[i], muons.phi[i], bare, dressed, photon)
+            leptons.kind[n] = 13
+            leptons.entry[n] = i
             n += 1
     for i in each(electrons, event):
         if relaxed_electron(electrons, i, cuts.electron) and identified_electron(electrons, i, cuts.electron):
             if n == CAPACITY:
                 return -1
-            photon = photon_of(event, 2 * i + 1, inputs, photons)
-            bare = p4.from_pt_eta_phi_mass(electrons.pt[i], electrons.eta[i], electrons.phi[i], electrons.mass[i])
-            dressed = dress(bare, photon, inputs.fsr_photons)
-            append(
-                leptons,
-                n,
-                11,
-                electrons.charge[i],
-                electrons.pt[i],
-                electrons.eta[i],
-                electrons.phi[i],
-                bare,
-                dressed,
-                photon,
-            )
+            leptons.kind[n] = 11
+            leptons.entry[n] = i
             n += 1
     return n
+
+
+@scalar
+def reconstruct(event, inputs, photons, leptons, n):
+    """Fill in the kinematics of the selected leptons: only now, since most events have too few of them."""
+    for lepton in range(n):
+        i = leptons.entry[lepton]
+        if leptons.kind[lepton] == 13:
+            photon = photon_of(event, 2 * i, inputs, photons)
+            reconstruct_one(leptons, lepton, inputs.muons, i, photon, inputs.fsr_photons)
+        else:
+            photon = photon_of(event, 2 * i + 1, inputs, photons)
+            reconstruct_one(leptons, lepton, inputs.electrons, i, photon, inputs.fsr_photons)
+
+
+@scalar
+def reconstruct_one(leptons, lepton, source, i, photon, fsr):
+    """Fill in the kinematics of a lepton from entry *i* of its collection and its FSR photon."""
+    bare = p4.from_pt_eta_phi_mass(source.pt[i], source.eta[i], source.phi[i], source.mass[i])
+    dressed = dress(bare, photon, fsr)
+    place(leptons, lepton, source.charge[i], source.pt[i], source.eta[i], source.phi[i], bare, dressed, photon)

@@ -29,6 +29,8 @@ class Leptons(NamedTuple):
 
     kind: Column
     """11 for an electron, 13 for a muon."""
+    entry: Column
+    """Where it is in its collection."""
     charge: Column
     pt: Column
     eta: Column
@@ -68,9 +70,8 @@ def off_shell(m):
 
 
 @scalar
-def append(leptons, n, kind, charge, pt, eta, phi, bare, dressed, photon):
-    """Write a lepton into place *n*; the caller has asked for room."""
-    leptons.kind[n] = kind
+def place(leptons, n, charge, pt, eta, phi, bare, dressed, photon):
+    """Write the kinematics of the lepton in place *n*; the caller has asked for room."""
     leptons.charge[n] = charge
     leptons.pt[n] = pt
     leptons.eta[n] = eta
