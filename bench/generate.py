@@ -200,7 +200,7 @@ def four_lepton(n_events: int, preselected: float, seed: int = 1) -> cms.Inputs:
     electrons = {
         "mass": np.full(n, 0.000510998950),
         "delta_eta_sc": rng.normal(0, 0.02, n),
-        "bdt": np.where(source.good, 1 - rng.exponential(0.03, n), rng.uniform(-1, 1, n)),
+        "bdt": np.where(source.good, 1 - rng.exponential(0.003, n), rng.uniform(-1, 1, n)),
         "bdt_wp90": passing(0.93, 0.1),
     }
 

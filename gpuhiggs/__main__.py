@@ -12,6 +12,8 @@ from typing import Annotated
 
 import typer
 
+CORES = len(os.sched_getaffinity(0))  # what this process may use, which in a batch slot is not the whole machine
+
 app = typer.Typer(
     name="gpuhiggs",
     help="LHC event files in, Higgs couplings out, with the same bits on every device.",
@@ -30,7 +32,7 @@ def _root() -> None:
 def run(
     config: Annotated[Path, typer.Argument(help="The configuration, a YAML file.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("gpuhiggs-run"),
-    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
 ) -> None:
@@ -39,16 +41,13 @@ def run(
     from .report import process
 
     loaded = configuration.load(config)
-    if limit_files:
-        datasets = tuple(d.model_copy(update={"files": d.files[:limit_files]}) for d in loaded.datasets)
-        loaded = loaded.model_copy(update={"datasets": datasets})
-    raise typer.Exit(process.run(loaded, output, workers=workers, overwrite=overwrite))
+    raise typer.Exit(process.run(loaded, output, workers=workers, overwrite=overwrite, limit_files=limit_files))
 
 
 @app.command(epilog="Example: gpuhiggs demo --output my-demo --workers 2")
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the simulation and the result.")] = Path("gpuhiggs-demo"),
-    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = CORES,
     events: Annotated[int, typer.Option(help="Simulated events for the templates.")] = 30_000,
     luminosity: Annotated[float, typer.Option(help="Luminosity of the pseudo-data, fb⁻¹.")] = 138.0,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from distributed import Client, LocalCluster, as_completed
 
-from .engine import Mapper
+from .engine import Lost, Mapper
 
 
 @contextmanager
@@ -39,12 +39,22 @@ def mapper(client: Client) -> Mapper:
     def apply(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
         remaining = iter(arguments)
         futures = as_completed()
-        for argument in _take(remaining, limit):
-            futures.add(client.submit(function, argument, pure=False))
+        waiting: dict[Any, Any] = {}
+
+        def submit(n: int) -> None:
+            for argument in _take(remaining, n):
+                future = client.submit(function, argument, pure=False)
+                waiting[future.key] = argument
+                futures.add(future)
+
+        submit(limit)
         for future in futures:
-            yield future.result()
-            for argument in _take(remaining, 1):
-                futures.add(client.submit(function, argument, pure=False))
+            argument = waiting.pop(future.key)
+            try:
+                yield future.result()
+            except Exception as error:  # the worker is gone, or the result could not be sent
+                yield Lost(argument, f"{type(error).__name__}: {error}")
+            submit(1)
 
     return apply
 

@@ -91,7 +91,7 @@ class DatasetConfig(Model):
     primary_dataset: str | None = None
     """Of data: whose triggers it was recorded with."""
     cross_section: float | None = Field(default=None, gt=0)
-    """Of simulation, in pb, branching ratio and k-factor included; null: unnormalised, drawn on its own."""
+    """Of simulation, in pb, branching ratio and k-factor included; null: its sums of generator weights are shown."""
     sum_of_weights: float | None = Field(default=None)
     """Of simulation: Σ generator weights of all its files, for formats whose files do not say."""
     weight_unit: float = Field(default=1.0, gt=0)
@@ -178,6 +178,15 @@ class RunConfig(Model):
             raise ValueError(msg)
         if "lumi_mask" not in self.model_fields_set and any(dataset.kind == "data" for dataset in self.datasets):
             msg = "lumi_mask is needed: there are data; `lumi_mask: null` takes every luminosity section"
+            raise ValueError(msg)
+        kinds = {(dataset.process, dataset.kind) for dataset in self.datasets}
+        if both := {process for process, kind in kinds if (process, "data") in kinds and kind == "simulation"}:
+            msg = f"processes with data and simulation: {', '.join(sorted(both))}"
+            raise ValueError(msg)
+        simulated = [dataset for dataset in self.datasets if dataset.kind == "simulation"]
+        unnormalised = [dataset.name for dataset in simulated if dataset.cross_section is None]
+        if unnormalised and (self.model is not None or len(unnormalised) < len(simulated)):
+            msg = f"no cross_section: {', '.join(unnormalised)}; a model, or other simulation beside them, needs one"
             raise ValueError(msg)
         if self.model is not None:
             known_processes = {dataset.process for dataset in self.datasets if dataset.kind == "simulation"}
@@ -266,9 +275,23 @@ def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[B
     return found if isinstance(found, type) and issubclass(found, BaseModel) else None
 
 
+class _NoRepeats(yaml.SafeLoader):
+    """YAML in which a key given twice is an error; YAML itself keeps the last and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if key in seen:
+                problem = f"the key {key!r} is given twice"
+                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)
     except OSError as error:
         msg = f"{path}: {error.strerror or error}"
         raise ConfigError(msg) from error
@@ -318,8 +341,15 @@ def _merge(base: Any, overrides: Any) -> Any:
     """Replace parts of a tree of mappings, ``triggers`` as a whole; keys are checked when the model is built."""
     if not isinstance(overrides, dict) or not isinstance(base, dict):
         return overrides
-    changed = {key: value if key == "triggers" else _merge(base.get(key), value) for key, value in overrides.items()}
+    changed = {key: _replace(key, base.get(key), value) for key, value in overrides.items()}
     return {**base, **changed}
+
+
+def _replace(key: str, base: Any, value: Any) -> Any:
+    """Replace the triggers, and each histogram's axis, whole: parts of two of them make no sense together."""
+    if key == "triggers" or not isinstance(base, dict) or not isinstance(value, dict):
+        return value
+    return {**base, **value} if key == "histograms" else _merge(base, value)
 
 
 def _absolute(entry: str, folder: Path) -> str:

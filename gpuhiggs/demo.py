@@ -6,6 +6,7 @@ through the same steps as real files: configuration, engine, fit, report. The si
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,13 +17,16 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from . import config as configuration
 from .config import RunConfig
 from .errors import InputError
-from .report import process
+from .report import process, run_folder
 from .simulate import SimulatedSample, draw_pseudo_data, simulate
 
 LUMINOSITY = 138.0
 """fb⁻¹, CMS Run 2 (CMS-PAS-LUM-18-002 and its updates)."""
 
 SEED = 20_260_214
+
+SIMULATION = "simulation"
+"""The folder of simulated events within the demo's."""
 
 
 class Share(NamedTuple):
@@ -36,8 +40,8 @@ class Share(NamedTuple):
 
 
 SHARES = (
-    Share("ggH_4l", "Higgs", 0.22),
-    Share("VBF_4l", "Higgs", 0.05),
+    Share("ggH_4l", "ggH", 0.22),
+    Share("VBF_4l", "VBF", 0.05),
     Share("qqZZ_4l_70to100", "ZZ", 0.05),
     Share("qqZZ_4l_100to150", "ZZ", 0.50),
     Share("qqZZ_4l_150up", "ZZ", 0.18),
@@ -51,18 +55,19 @@ MODEL: dict[str, Any] = {
     "histogram": "m4l",
     "edges": [106, 112, 118, 122, 124, 126, 130, 134, 140],
     "channels": {"4mu": "* 4mu", "4e": "* 4e", "2e2mu": "* 2e2mu"},
-    "signals": ["Higgs"],
+    "signals": ["ggH", "VBF"],
     # CMS-LUM-17-003, -17-004, -18-002: 1.6 % on the whole of Run 2.
     "luminosity_uncertainty": 0.016,
     "normalisations": [
-        # LHC Higgs Working Group, Yellow Report 4 (arXiv:1610.07922): scale and PDF ⊕ αs of gluon fusion at 13 TeV.
-        {"parameter": "theory_Higgs", "processes": ["Higgs"], "up": 1.056, "down": 0.926},
-        # The size that CMS HIG-19-001 quotes for scale and PDF of qq→ZZ.
+        # LHC Higgs Working Group, Yellow Report 4 (arXiv:1610.07922), 13 TeV: scale ⊕ PDF + αs.
+        {"parameter": "theory_ggH", "processes": ["ggH"], "up": 1.056, "down": 0.926},
+        {"parameter": "theory_VBF", "processes": ["VBF"], "up": 1.021},
+        # The demo's own choice, of the size that analyses of real data find: to be replaced by measured ones there.
         {"parameter": "theory_ZZ", "processes": ["ZZ"], "up": 1.05},
-        # The order of the lepton efficiency uncertainties of CMS HIG-19-001: a few per cent a muon pair, more for e.
         {"parameter": "efficiency_mu", "channels": ["4mu"], "up": 1.03},
+        {"parameter": "efficiency_mu", "channels": ["2e2mu"], "up": 1.015},
         {"parameter": "efficiency_e", "channels": ["4e"], "up": 1.09},
-        {"parameter": "efficiency_e_mu", "channels": ["2e2mu"], "up": 1.05},
+        {"parameter": "efficiency_e", "channels": ["2e2mu"], "up": 1.045},
     ],
 }
 
@@ -77,14 +82,17 @@ def run(folder: Path, *, n_events: int, workers: int, luminosity: float = LUMINO
     MissingExtraError
         Without the packages of ``gpuhiggs[demo]``.
     """
-    if not luminosity > 0:
+    if not 0 < luminosity < math.inf:
         msg = f"luminosity: expected a positive number of fb⁻¹, got {luminosity}"
         raise InputError(msg)
     if n_events < 1000:
         msg = f"events: expected at least 1000, got {n_events}"
         raise InputError(msg)
+    if (folder / run_folder.RESULTS).exists() and not (folder / SIMULATION).is_dir():
+        msg = f"{folder}: has a result that is no demo's; choose another --output"
+        raise InputError(msg)
     process.prepare(folder, overwrite=True)
-    templates, data = samples(folder / "simulation", n_events, workers, luminosity)
+    templates, data = samples(folder / SIMULATION, n_events, workers, luminosity)
     return process.run(make_config(templates, data, luminosity), folder, workers=workers, overwrite=True)
 
 
@@ -92,7 +100,11 @@ def samples(folder: Path, n_events: int, workers: int, luminosity: float) -> tup
     """Simulate the templates' events and, with other seeds, those of the pseudo-data; return both."""
     from .simulate import find_process
 
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        msg = f"{folder}: cannot be made: {error.strerror}"
+        raise InputError(msg) from error
     wanted = {share.process: int(share.template * n_events) for share in SHARES}
     pools = {name: int(POOL_MARGIN * find_process(name).cross_section * luminosity * 1000.0) + 100 for name in wanted}
     total = sum(wanted.values()) + sum(pools.values())
@@ -149,7 +161,8 @@ def make_config(templates: dict[str, SimulatedSample], data: Path, luminosity: f
         "datasets": [*simulated, measured],
         "processes": {
             "ZZ": {"label": "$ZZ^*$", "color": "#3f90da"},
-            "Higgs": {"label": "$H$ (125 GeV)", "color": "#bd1f01"},
+            "VBF": {"label": "$H$ (125 GeV), VBF", "color": "#ffa90e"},
+            "ggH": {"label": "$H$ (125 GeV), ggF", "color": "#bd1f01"},
             "pseudo-data": {"label": "Pseudo-data"},
         },
         "model": MODEL,

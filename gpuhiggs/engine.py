@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -24,11 +25,14 @@ from .catalogue import lumi_mask
 from .channels import Channel
 from .columns import has_objects, launch_ranges
 from .config import DatasetConfig, RunConfig
-from .errors import ConfigError, GpuhiggsError, RunError
+from .errors import ConfigError, GpuhiggsError, RunError, SchemaError
 from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
+from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
-from .read import BitMask, EventFile, Request
+from .read import BitMask, EventFile, Request, Resolved
+
+_log = logging.getLogger(__name__)
 
 
 class WorkItem(NamedTuple):
@@ -48,6 +52,8 @@ class FileInfo(NamedTuple):
     uuid: str
     entries: int
     sum_of_weights: float | None
+    notes: tuple[str, ...] = ()
+    """What the file does not have and is taken for granted instead."""
 
 
 class Failure(NamedTuple):
@@ -70,8 +76,15 @@ class Partial(NamedTuple):
     seconds: float
 
 
+class Lost(NamedTuple):
+    """An argument whose result a mapper could not get, whatever became of it: a worker died, memory ran out."""
+
+    argument: Any
+    error: str
+
+
 Mapper = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
-"""Applies a function to many arguments and yields the results in any order."""
+"""Applies a function to many arguments and yields the results in any order, or :class:`Lost` for one that has none."""
 
 
 def serially(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
@@ -186,22 +199,41 @@ class Job(NamedTuple):
         try:
             prepared = prepare(self.config_json, name)
             with EventFile(path, prepared.request.schema.trees) as events:
-                events.resolve(prepared.request)
+                resolved = events.resolve(prepared.request)
+                _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
-                info = FileInfo(name, path, events.uuid, events.entries, weights)
+                info = FileInfo(name, path, events.uuid, events.entries, weights, resolved.notes)
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
-        except GpuhiggsError as error:
-            return Failure(name, path, 0, 0, str(error))
+        except Exception as error:  # whatever it is, the other files are not to suffer
+            return Failure(name, path, 0, 0, _explained(error, path))
         return info
 
     def process(self, item: WorkItem) -> Partial | Failure:
         """Run the channel's kernel over one range of events."""
         try:
             return _process(prepare(self.config_json, item.dataset), item)
-        except GpuhiggsError as error:
-            return Failure(item.dataset, item.path, item.start, item.stop, str(error))
+        except Exception as error:  # whatever it is, the other files are not to suffer
+            return Failure(item.dataset, item.path, item.start, item.stop, _explained(error, item.path))
+
+
+def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> None:
+    """Refuse a file of data that knows no trigger of its own primary dataset: every event would be lost."""
+    asked = next(mask for mask in resolved.masks if mask.field == "triggers").branches
+    accept = prepared.cuts.value[0].accept
+    if accept and not any(name and accept >> bit & 1 for bit, name in enumerate(asked)):
+        primary = prepared.dataset.primary_dataset or "any primary dataset"
+        msg = f"{path}: none of the trigger paths of {primary} is in the file"
+        raise SchemaError(msg)
+
+
+def _explained(error: Exception, path: str) -> str:
+    """Return an error's own message if it was raised on purpose, and what it is otherwise."""
+    if isinstance(error, GpuhiggsError):
+        return str(error)
+    _log.error("%s", path, exc_info=error)
+    return f"{path}: {type(error).__name__}: {error}"
 
 
 def _process(prepared: Prepared, item: WorkItem) -> Partial:
@@ -214,7 +246,8 @@ def _process(prepared: Prepared, item: WorkItem) -> Partial:
         unit = prepared.dataset.weight_unit
         msg = (
             f"{item.path}: {int(n_errors[0])} of the events {item.start} to {item.stop} have no finite weight below "
-            f"{2048 * unit:g}; set weight_unit of {item.dataset} to a larger power of two (now {unit:g})"
+            f"{WEIGHT_LIMIT * unit:g}; set weight_unit of {item.dataset} to a larger power of two (now {unit:g}), "
+            "unless the weights are NaN"
         )
         raise RunError(msg)
     selected["entry"] = selected.pop("event") + item.start
@@ -305,8 +338,21 @@ class Tally:
         order = np.argsort(joined["entry"], kind="stable")  # a GPU finds them in any order
         self.selected[key] = {name: values[order] for name, values in joined.items()}
 
+    def finish(self) -> None:
+        """Close the books: every file announced is either complete or a failure."""
+        for file in list(self._open.values()):
+            start, stop = min(file.waiting)
+            self.add(Failure(file.info.dataset, file.info.path, start, stop, f"{file.info.path}: no result came back"))
+        self.complete.sort()
+        self.failures.sort()
 
-def run(config: RunConfig, mapper: Mapper = serially, progress: Callable[[int, int], None] | None = None) -> Tally:
+
+def run(
+    config: RunConfig,
+    mapper: Mapper = serially,
+    progress: Callable[[int, int], None] | None = None,
+    limit_files: int | None = None,
+) -> Tally:
     """Process every file of a configuration.
 
     Parameters
@@ -315,34 +361,61 @@ def run(config: RunConfig, mapper: Mapper = serially, progress: Callable[[int, i
         How to apply a function to many arguments: :func:`serially`, or a cluster's.
     progress
         Called with the numbers of events done and of all events.
+    limit_files
+        Take only the first so many files of each dataset; the others count as not processed.
 
     Raises
     ------
     ConfigError
-        If the configuration does not fit its channel; nothing has been read then.
+        If the configuration does not fit its channel, or lists a file twice; no event has been read then.
+    RunError
+        If the kernel's cache cannot be written.
     """
     job = Job(config.model_dump_json(by_alias=True))
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
-    launch.compiled(channels.find(config.selection.channel).program)  # once, before any worker needs it
+    try:
+        launch.compiled(channels.find(config.selection.channel).program)  # once, before any worker needs it
+    except OSError as error:
+        msg = f"{launch.cache_folder()}: cannot be written: {error.strerror}; GPUHIGGS_CACHE names another folder"
+        raise RunError(msg) from error
 
     tally = Tally()
-    items: list[WorkItem] = []
-    for info in mapper(job.inspect, [(dataset.name, path) for dataset in config.datasets for path in dataset.files]):
-        if isinstance(info, Failure):
+    files = [(dataset.name, path) for dataset in config.datasets for path in dataset.files[:limit_files]]
+    infos: dict[tuple[str, str], FileInfo] = {}
+    for info in mapper(job.inspect, files):
+        if isinstance(info, Lost):
+            tally.add(Failure(info.argument[0], info.argument[1], 0, 0, f"{info.argument[1]}: {info.error}"))
+        elif isinstance(info, Failure):
             tally.add(info)
-            continue
+        else:
+            infos[info.dataset, info.path] = info
+    _refuse_twins(list(infos.values()))
+    items: list[WorkItem] = []
+    for info in infos.values():
         ranges = work_items(info, config.chunk_size)
         tally.expect(info, ranges)
         items.extend(ranges)
     total = sum(item.stop - item.start for item in items)
     done = 0
     for result in mapper(job.process, items):
+        lost = isinstance(result, Lost)
+        item = result.argument if lost else result.item if isinstance(result, Partial) else result
+        if lost:
+            result = Failure(item.dataset, item.path, item.start, item.stop, f"{item.path}: {result.error}")
         tally.add(result)
-        item = result.item if isinstance(result, Partial) else result
         done += item.stop - item.start
         if progress:
             progress(done, total)
-    tally.complete.sort()
-    tally.failures.sort()
+    tally.finish()
     return tally
+
+
+def _refuse_twins(infos: list[FileInfo]) -> None:
+    """Refuse a file that is listed twice, under whatever path: its events would count twice."""
+    seen: dict[tuple[str, int], FileInfo] = {}
+    for info in sorted(infos):
+        other = seen.setdefault((info.uuid, info.entries), info)
+        if other is not info:
+            msg = f"{info.path} ({info.dataset}) and {other.path} ({other.dataset}) are the same file"
+            raise ConfigError(msg)

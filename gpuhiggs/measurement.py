@@ -4,41 +4,83 @@ from __future__ import annotations
 
 import fnmatch
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import hist
 import numpy as np
 
-from . import inference
+from . import channels, inference
 from .config import ModelConfig, RunConfig
-from .errors import ConfigError
+from .errors import ConfigError, InputError
 
 SCAN_POINTS = 31
 POI = "mu"
 
 
+class Part(NamedTuple):
+    """What one data set says of the model; a scan or test that cannot be made is None, and *problems* say why."""
+
+    fit: inference.FitResult
+    scan: inference.ScanResult | None
+    discovery: inference.DiscoveryResult | None
+    problems: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form."""
+        return {
+            **self.fit.to_json(),
+            "scan": None if self.scan is None else self.scan.to_json(),
+            "discovery": None if self.discovery is None else self.discovery.to_json(),
+            "problems": list(self.problems),
+        }
+
+
 class Measurement(NamedTuple):
-    """Fits, scans and significances, of the Asimov data set and, where there are data, of these."""
+    """The model, what it makes of the Asimov data set and, where there are data, of these."""
 
     workspace: inference.Workspace
-    expected: inference.FitResult
-    expected_scan: inference.ScanResult
-    expected_discovery: inference.DiscoveryResult
-    observed: inference.FitResult | None
-    observed_scan: inference.ScanResult | None
-    observed_discovery: inference.DiscoveryResult | None
+    parts: dict[str, Part]
+    """``expected``, and ``observed`` where there are data."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``fit`` part of ``results.json``."""
-        parts = {
-            "expected": (self.expected, self.expected_scan, self.expected_discovery),
-            "observed": (self.observed, self.observed_scan, self.observed_discovery),
-        }
-        return {
-            name: {**fit.to_json(), "scan": scan.to_json(), "discovery": discovery.to_json()}
-            for name, (fit, scan, discovery) in parts.items()
-            if fit is not None and scan is not None and discovery is not None
-        }
+        return {name: part.to_json() for name, part in self.parts.items()}
+
+
+def check(config: RunConfig) -> None:
+    """Check the model against the channel, before anything is processed.
+
+    Raises
+    ------
+    ConfigError
+        If its bins, categories or uncertainties do not fit; nothing if there is no model.
+    """
+    model = config.model
+    if model is None:
+        return
+    specs = channels.find(config.selection.channel).histograms(config.selection)
+    spec = next(spec for spec in specs if spec.name == model.histogram)
+    _positions(spec.axis.to_hist().edges, model)
+    taken: dict[str, str] = {}
+    for channel, pattern in model.channels.items():
+        for category in _matching(spec.categories, channel, pattern):
+            other = taken.setdefault(category, channel)
+            if other != channel:
+                msg = f"model.channels: {category!r} is in {other} and in {channel}"
+                raise ConfigError(msg)
+    if left := [category for category in spec.categories if category not in taken]:
+        msg = f"model.channels: no channel takes {', '.join(left)}"
+        raise ConfigError(msg)
+    processes = {dataset.process for dataset in config.datasets if dataset.kind == "simulation"}
+    for entry in model.normalisations:
+        for what, names, known in (
+            ("process", entry.processes, processes),
+            ("channel", entry.channels, model.channels),
+        ):
+            if unknown := [name for name in names or () if name not in known]:
+                msg = f"model.normalisations: {entry.parameter}: unknown {what} {', '.join(unknown)}"
+                raise ConfigError(msg)
 
 
 def measure(config: RunConfig, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> Measurement:
@@ -57,20 +99,27 @@ def measure(config: RunConfig, histograms: dict[str, dict[str, hist.Hist[Any]]])
         raise ConfigError(msg)
     workspace = build(config, model, histograms[model.histogram])
     flat = inference.flatten(workspace)
-    asimov = inference.asimov(flat)
-    expected = inference.fit(flat, asimov, minos=[POI])
-    parts: list[Any] = [
-        expected,
-        _scan(flat, asimov, expected),
-        inference.discovery(flat, asimov, best=expected),
-    ]
+    parts = {"expected": _part(flat, inference.asimov(flat))}
     if workspace.channels[0].observed is not None:
-        data = inference.observed(flat, workspace)
-        observed = inference.fit(flat, data, minos=[POI])
-        parts += [observed, _scan(flat, data, observed), inference.discovery(flat, data, best=observed)]
-    else:
-        parts += [None, None, None]
-    return Measurement(workspace, *parts)
+        parts["observed"] = _part(flat, inference.observed(flat, workspace))
+    return Measurement(workspace, parts)
+
+
+def _part(flat: inference.FlatModel, data: inference.Data) -> Part:
+    """Fit, scan and test; a bin without any background, say, forbids the test but neither fit nor scan."""
+    fit = inference.fit(flat, data, minos=[POI])
+    problems: list[str] = []
+    scan: inference.ScanResult | None = None
+    discovery: inference.DiscoveryResult | None = None
+    try:
+        scan = _scan(flat, data, fit)
+    except InputError as error:
+        problems.append(f"no scan: {error}")
+    try:
+        discovery = inference.discovery(flat, data, best=fit)
+    except InputError as error:
+        problems.append(f"no significance: {error}")
+    return Part(fit, scan, discovery, tuple(problems))
 
 
 def _scan(flat: inference.FlatModel, data: inference.Data, best: inference.FitResult) -> inference.ScanResult:
@@ -108,20 +157,23 @@ def build(config: RunConfig, model: ModelConfig, by_process: dict[str, hist.Hist
 
 def _sum(histogram: hist.Hist[Any], channel: str, pattern: str) -> hist.Hist[Any]:
     """Add up the categories that match a pattern."""
-    categories = [name for name in histogram.axes[0] if fnmatch.fnmatchcase(name, pattern)]
-    if not categories:
-        known = ", ".join(histogram.axes[0])
-        msg = f"model.channels: no category matches {pattern!r} of {channel}; there are {known}"
-        raise ConfigError(msg)
+    categories = _matching(list(histogram.axes[0]), channel, pattern)
     total: Any = hist.Hist(histogram.axes[1], storage=hist.storage.Weight())
     for name in categories:
         total += histogram[{"category": name}]
     return total  # type: ignore[no-any-return]
 
 
-def _rebinned(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
-    """Merge bins into those of the model."""
-    edges = histogram.axes[0].edges
+def _matching(categories: Sequence[str], channel: str, pattern: str) -> list[str]:
+    found = [name for name in categories if fnmatch.fnmatchcase(name, pattern)]
+    if not found:
+        msg = f"model.channels: no category matches {pattern!r} of {channel}; there are {', '.join(categories)}"
+        raise ConfigError(msg)
+    return found
+
+
+def _positions(edges: np.ndarray, model: ModelConfig) -> list[int]:
+    """Find the model's edges among those of its histogram."""
     positions = [int(np.argmin(abs(edges - edge))) for edge in model.edges]
     for edge, position in zip(model.edges, positions, strict=True):
         if abs(edges[position] - edge) > 1e-6 * abs(edges[-1] - edges[0]):
@@ -130,6 +182,12 @@ def _rebinned(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
     if any(b <= a for a, b in itertools.pairwise(positions)):
         msg = f"model.edges must rise, got {list(model.edges)}"
         raise ConfigError(msg)
+    return positions
+
+
+def _rebinned(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
+    """Merge bins into those of the model."""
+    positions = _positions(histogram.axes[0].edges, model)
     axis = hist.axis.Variable(list(model.edges), name=histogram.axes[0].name, underflow=False, overflow=False)
     merged = hist.Hist(axis, storage=hist.storage.Weight())
     view: Any = merged.view()

@@ -1,8 +1,8 @@
 """From counts to events expected: the factor of each dataset, applied when results are read out, never in a kernel.
 
 Simulation is scaled by σ · L / Σw. Σw is the sum over the files that were completely processed, as the files' own
-``Runs`` trees have it; where a format does not say, the sum that the configuration gives for all files of the dataset,
-which then must all be there. Data are never scaled.
+``Runs`` trees have it; or the sum that the configuration gives for all files of the dataset, which then must all be
+there. Data are never scaled.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
     if dataset.cross_section is None or config.luminosity is None:
         return Scale(dataset.weight_unit, None, "sums of generator weights: no cross_section is given")
     sums = [info.sum_of_weights for info in complete if info.sum_of_weights is not None]
-    if len(sums) == len(complete):
-        total = math.fsum(sums)
-    elif dataset.sum_of_weights is None:
-        return Scale(None, None, "not all of its files say their sum of weights")
-    elif len(complete) < len(dataset.files):
-        return Scale(None, None, f"its sum_of_weights is for {len(dataset.files)} files, {len(complete)} are there")
-    else:
+    if dataset.sum_of_weights is not None:
+        if len(complete) < len(dataset.files):
+            return Scale(None, None, f"its sum_of_weights is for {len(dataset.files)} files, {len(complete)} are there")
         total = dataset.sum_of_weights
+    elif len(sums) == len(complete):
+        total = math.fsum(sums)
+    else:
+        return Scale(None, None, "not all of its files say their sum of weights")
     if not total > 0:
         return Scale(None, total, f"its sum of weights is {total}, expected a positive one")
     luminosity = config.luminosity * PB_PER_FB
@@ -58,6 +58,19 @@ def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
 def scales(config: RunConfig, tally: Tally) -> dict[str, Scale]:
     """Return the factor of every dataset."""
     return {dataset.name: scale(config, tally, dataset) for dataset in config.datasets}
+
+
+def incomplete(config: RunConfig, tally: Tally) -> list[str]:
+    """Say which datasets are not what the configuration asks for: a file is missing, or the normalisation."""
+    missing = []
+    for dataset in config.datasets:
+        n = sum(1 for info in tally.complete if info.dataset == dataset.name)
+        found = scale(config, tally, dataset)
+        if found.factor is None:
+            missing.append(f"{dataset.name}: {found.reason}")
+        elif n < len(dataset.files):
+            missing.append(f"{dataset.name}: {n} of {len(dataset.files)} files are processed")
+    return missing
 
 
 def contributions(config: RunConfig, tally: Tally) -> dict[str, list[tuple[str, float]]]:

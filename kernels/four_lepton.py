@@ -15,6 +15,7 @@ from . import zz
 from .jets import JetCuts, Jets, count_jets
 from .language import Float32, Float64, Int64, Positive, add, each, local, local_int, scalar, take
 from .leptons import (
+    PHOTON_CAPACITY,
     ElectronCuts,
     Electrons,
     FsrCuts,
@@ -26,7 +27,7 @@ from .leptons import (
     reconstruct,
     select_leptons,
 )
-from .pairs import Leptons, P4Columns, dressed_pair, is_z
+from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -42,6 +43,9 @@ CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged
 HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l", *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 M4L, M_Z1, M_Z2, PT4L, N_MINUS_ONE = range(5)
+
+ROWS = len(zz.CUTS) + 1
+"""Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
 
 BAD_WEIGHT, OVER_CAPACITY = range(2)
 """Rows of ``out.errors``: a weight that cannot be summed; more leptons or FSR photons than there is room for."""
@@ -134,7 +138,7 @@ def find_best(leptons, n, cuts, best):
     chosen = zz.Candidate(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
     chosen_i, chosen_j, chosen_k, chosen_l = 0, 0, 0, 0
     steps = 0
-    for row in range(8):
+    for row in range(ROWS):
         best.distance[row] = 1e9
         best.pt_z2[row] = -1.0
     for i in range(n - 3):
@@ -202,17 +206,17 @@ def final_state(leptons, i, k):
 @scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, categorise and fill one event."""
-    photons = Photons(local_int(16), local(16))
+    photons = Photons(local_int(PHOTON_CAPACITY), local(PHOTON_CAPACITY))
     leptons = Leptons(
-        local_int(16),
-        local_int(16),
-        local_int(16),
-        local(16),
-        local(16),
-        local(16),
-        P4Columns(local(16), local(16), local(16), local(16)),
-        P4Columns(local(16), local(16), local(16), local(16)),
-        local_int(16),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        local_int(CAPACITY),
     )
     n = -1
     if match_photons(event, inputs, cuts, photons):
@@ -224,7 +228,7 @@ def body(event, shift, inputs, cuts, tables, out):
     reconstruct(event, inputs, photons, leptons, n)
     value = generator_weight(event, inputs, cuts)
     weight = sums.quantise(value)
-    best = zz.Best(local(8), local(8), local(8))
+    best = zz.Best(local(ROWS), local(ROWS), local(ROWS))
     steps, chosen, i, j, k, l = find_best(leptons, n, cuts.zz, best)  # noqa: E741
     if shift == 0:
         for step in range(1 + steps):

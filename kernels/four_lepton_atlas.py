@@ -242,15 +242,15 @@ def steps_passed(leptons, n, cuts):
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct and fill one event."""
     leptons = Leptons(
-        local_int(16),
-        local_int(16),
-        local_int(16),
-        local(16),
-        local(16),
-        local(16),
-        P4Columns(local(16), local(16), local(16), local(16)),
-        P4Columns(local(16), local(16), local(16), local(16)),
-        local_int(16),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        local_int(CAPACITY),
     )
     n = select_leptons(event, inputs, cuts, leptons)
     if n < 0:

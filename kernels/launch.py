@@ -173,7 +173,10 @@ def driver(program: Program) -> ModuleType:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
             file.write(driver_source(program))
-        Path(file.name).replace(path)
+        Path(file.name).chmod(0o644)  # a cache may be shared
+        with contextlib.suppress(FileExistsError):
+            os.link(file.name, path)  # whoever comes first: Numba's index goes by the file's time
+        Path(file.name).unlink()
     spec = importlib.util.spec_from_file_location(f"gpuhiggs_driver_{name}_{source_hash(program)}", path)
     if spec is None or spec.loader is None:
         msg = f"{path}: cannot be imported"
@@ -288,34 +291,39 @@ def run(program: Program, arguments: Sequence[Record], first: int, last: int, sh
 # --- CUDA ----------------------------------------------------------------------------------------------------------
 
 
-@functools.cache
-def _cuda() -> Any:
-    """Import numba.cuda and make every compilation from here on round each operation by itself.
+@contextlib.contextmanager
+def _strict_floats() -> Iterator[None]:
+    """Round every operation by itself in what is compiled for CUDA meanwhile.
 
-    numba-cuda contracts a·b + c to a fused multiply-add and has no switch against it; the option is set where all
-    of its compilations pass.
+    numba-cuda contracts a·b + c to a fused multiply-add and has no switch against it; the option is set where all of
+    its compilations pass, and taken back: other CUDA code of the process is not ours to change.
     """
-    from numba import cuda
     from numba.cuda.cudadrv import nvvm
     from numba.cuda.dispatcher import CUDADispatcher
 
-    plain = nvvm.compile_ir
+    compile_ir, get_call_template = nvvm.compile_ir, CUDADispatcher.get_call_template
 
-    def compile_ir(ir: Any, **options: Any) -> Any:
+    def rounded(ir: Any, **options: Any) -> Any:
         if options.pop("fastmath", False):
             msg = "fastmath is not allowed: it breaks bit identity"
             raise ValueError(msg)
-        return plain(ir, fma=False, ftz=False, prec_div=True, prec_sqrt=True, **options)
+        return compile_ir(ir, fma=False, ftz=False, prec_div=True, prec_sqrt=True, **options)
 
-    nvvm.compile_ir = compile_ir
-    CUDADispatcher.get_call_template = without_literals(CUDADispatcher.get_call_template)
-    return cuda
+    nvvm.compile_ir = rounded
+    CUDADispatcher.get_call_template = without_literals(get_call_template)
+    try:
+        yield
+    finally:
+        nvvm.compile_ir = compile_ir
+        CUDADispatcher.get_call_template = get_call_template
 
 
 def device_functions(program: Program) -> dict[str, tuple[Any, Any]]:
     """Return the functions of a program's CUDA kernels with their signatures."""
+    from numba import cuda
+
     module = driver(program)
-    module.cuda = _cuda()  # type: ignore[attr-defined]
+    module.cuda = cuda  # type: ignore[attr-defined]
     return {
         "select": (module.select, types.void(types.int64, types.int64, *[types.uint64] * 6)),
         "process": (module.process, types.void(types.int64, *[types.uint64] * 5)),
@@ -324,14 +332,15 @@ def device_functions(program: Program) -> dict[str, tuple[Any, Any]]:
 
 def ptx(function: Any, argument_types: Any, compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
     """Compile a CUDA kernel to PTX; no GPU and no driver is needed."""
-    cuda = _cuda()
+    from numba import cuda
     from numba.cuda import dispatcher
 
     # Compiling a kernel that calls others asks the driver for its device: answer for it.
     asked = dispatcher.get_current_device
     dispatcher.get_current_device = lambda: type("Device", (), {"compute_capability": compute_capability})
     try:
-        text, _ = cuda.compile(function, argument_types, device=False, abi="numba", cc=compute_capability)
+        with _strict_floats():
+            text, _ = cuda.compile(function, argument_types, device=False, abi="numba", cc=compute_capability)
     finally:
         dispatcher.get_current_device = asked
     return str(text)

@@ -12,7 +12,7 @@ from distributed import default_client
 
 from gpuhiggs import cluster, engine
 from gpuhiggs.config import RunConfig
-from gpuhiggs.engine import Mapper, Tally
+from gpuhiggs.engine import Lost, Mapper, Tally
 from gpuhiggs.errors import FileError
 
 
@@ -94,6 +94,8 @@ def test_arguments_are_taken_as_results_leave(two_workers: Mapper) -> None:
     assert next(results, None) is None
 
 
-def test_an_error_comes_back_as_it_was_raised(two_workers: Mapper) -> None:
-    with pytest.raises(FileError, match=r"3\.root: cannot be read"):
-        list(two_workers(refuse, [3]))
+def test_an_error_comes_back_with_its_argument(two_workers: Mapper) -> None:
+    [lost] = list(two_workers(refuse, [3]))
+    assert isinstance(lost, Lost)
+    assert lost.argument == 3
+    assert "3.root: cannot be read" in lost.error

@@ -334,7 +334,7 @@ def shipped(name: str) -> Raw:
 def test_overrides_replace_single_values(tmp_path: Path) -> None:
     overrides = {
         "cuts": {"muon": {"pt_min": 4}, "zz": {"m4l_min": 80}},
-        "histograms": {"m4l": {"bins": 10}},
+        "histograms": {"m4l": {"label": "m4l", "edges": [70, 100, 170]}},
         "triggers": {"MuonEG": ["HLT_X"]},
         "filters": ["Flag_y"],
     }
@@ -345,7 +345,7 @@ def test_overrides_replace_single_values(tmp_path: Path) -> None:
         "muon": {**plain.cuts["muon"], "pt_min": 4},
         "zz": {**plain.cuts["zz"], "m4l_min": 80},
     }
-    assert selection.histograms["m4l"] == plain.histograms["m4l"].model_copy(update={"bins": 10})
+    assert selection.histograms["m4l"] == AxisConfig(label="m4l", edges=(70, 100, 170))
     assert selection.histograms["m_z1"] == plain.histograms["m_z1"]
     assert selection.triggers == {"MuonEG": ("HLT_X",)}
     assert selection.filters == ("Flag_y",)
@@ -541,7 +541,7 @@ datasets = st.builds(
     DatasetConfig,
     name=names, process=names, kind=st.just("simulation"),
     files=st.lists(st.text(), min_size=1, unique=True).map(tuple),
-    cross_section=st.none() | numbers, sum_of_weights=st.none() | numbers,
+    cross_section=numbers, sum_of_weights=st.none() | numbers,
     weight_unit=st.integers(-60, 60).map(lambda power: 2.0**power),
 )  # fmt: skip
 
@@ -569,3 +569,10 @@ def test_an_infinite_cut_survives_the_way_to_a_worker(tmp_path: Path) -> None:
     assert validate(RunConfig, kept, "kept") == loaded
     cuts = channels.find("four_lepton").program.namespace().Cuts
     assert cuts(*prepared.cuts.value).muon.eta_max == math.inf
+
+
+def test_a_key_given_twice_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "twice.yaml"
+    path.write_text("lumi_mask: null\ndatasets: []\nlumi_mask: golden.json\n")
+    with pytest.raises(ConfigError, match=r"twice\.yaml: not YAML: the key 'lumi_mask' is given twice"):
+        config.load(path)

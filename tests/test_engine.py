@@ -193,7 +193,7 @@ def test_weights_that_are_too_large_for_their_unit(
     assert failure == Failure(
         "mc", str(broken), 0, 10,
         f"{broken}: 1 of the events 0 to 10 have no finite weight below {2048 * unit:g}; set weight_unit of mc to a "
-        f"larger power of two (now {unit:g})",
+        f"larger power of two (now {unit:g}), unless the weights are NaN",
     )  # fmt: skip
     assert [info.path for info in tally.complete] == [str(good)]
     assert entries(tally, "mc")[0] == 6
@@ -372,15 +372,27 @@ def test_an_era_without_one_of_the_paths(
     events = four_muon_events(10)
     del events["HLT_A"]
     path = write_nanoaod(tmp_path / "a.root", events)
-    tally = engine.run(four_muon_config(data("2", "Second", path), simulation("mc", path)))
+    twin = write_nanoaod(tmp_path / "b.root", events)
+    tally = engine.run(four_muon_config(data("2", "Second", path), simulation("mc", twin)))
     assert entries(tally, "2")[TRIGGER] == entries(tally, "mc")[TRIGGER] == 10
+
+
+def test_data_without_any_path_of_their_own_are_refused(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
+) -> None:
+    events = four_muon_events(10)
+    del events["HLT_A"]
+    path = write_nanoaod(tmp_path / "a.root", events)
+    tally = engine.run(four_muon_config(data("1", "First", path)))
+    assert [one.error for one in tally.failures] == [f"{path}: none of the trigger paths of First is in the file"]
 
 
 def test_filters(tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure) -> None:
     events = four_muon_events(10)
     events["Flag_good"][:3] = False
     path = write_nanoaod(tmp_path / "a.root", events)
-    tally = engine.run(four_muon_config(data("d", "First", path), simulation("mc", path)))
+    twin = write_nanoaod(tmp_path / "b.root", events)
+    tally = engine.run(four_muon_config(data("d", "First", path), simulation("mc", twin)))
     assert entries(tally, "d")[FILTERS] == entries(tally, "mc")[FILTERS] == 7
 
 
@@ -390,10 +402,59 @@ def test_the_lumi_mask_holds_for_data_only(
     path = write_nanoaod(tmp_path / "a.root", four_muon_events(20))  # run 1, sections 1 to 20
     mask = tmp_path / "mask.json"
     mask.write_text(json.dumps({"1": [[2, 5], [18, 30]], "2": [[1, 100]]}))
-    tally = engine.run(four_muon_config(data("d", "First", path), simulation("mc", path), lumi_mask=str(mask)))
+    twin = write_nanoaod(tmp_path / "b.root", four_muon_events(20))
+    tally = engine.run(four_muon_config(data("d", "First", path), simulation("mc", twin), lumi_mask=str(mask)))
     assert entries(tally, "d")[:2] == [20, 7]
     assert entries(tally, "mc")[:2] == [20, 20]
     assert set(tally.selected["d", str(path)]["entry"]) <= {1, 2, 3, 4, 17, 18, 19}
+
+
+def test_a_file_under_two_names_is_refused(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
+) -> None:
+    path = write_nanoaod(tmp_path / "a.root", four_muon_events(5))
+    other = tmp_path / "b.root"
+    other.symlink_to(path)
+    with pytest.raises(ConfigError, match="are the same file"):
+        engine.run(four_muon_config(data("1", "First", path), data("2", "Second", other)))
+
+
+def test_an_error_nobody_thought_of_is_a_failure_of_its_file(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    paths = [write_nanoaod(tmp_path / f"{name}.root", four_muon_events(5)) for name in "ab"]
+    plain = engine._process
+
+    def out_of_memory(prepared: engine.Prepared, item: engine.WorkItem) -> engine.Partial:
+        if item.path == str(paths[0]):
+            raise MemoryError
+        return plain(prepared, item)
+
+    monkeypatch.setattr(engine, "_process", out_of_memory)
+    tally = engine.run(four_muon_config(data("d", "First", *paths)))
+    assert [failure.error for failure in tally.failures] == [f"{paths[0]}: MemoryError: "]
+    assert entries(tally, "d")[0] == 5
+
+
+def test_results_that_never_come_are_failures(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
+) -> None:
+    path = write_nanoaod(tmp_path / "a.root", four_muon_events(6))
+
+    def forgetful(function: Any, arguments: Any) -> Any:
+        given = list(arguments)
+        return map(function, given[:1])
+
+    tally = engine.run(four_muon_config(data("d", "First", path), chunk_size=2), forgetful)
+    assert [failure.error for failure in tally.failures] == [f"{path}: no result came back"]
+    assert not tally.complete
+
+    def losing(function: Any, arguments: Any) -> Any:
+        return (engine.Lost(argument, "KilledWorker: gone") for argument in list(arguments))
+
+    tally = engine.run(four_muon_config(data("d", "First", path)), losing)
+    assert [failure.error for failure in tally.failures] == [f"{path}: KilledWorker: gone"]
 
 
 def test_a_lumi_mask_without_the_run(

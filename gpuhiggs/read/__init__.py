@@ -1,6 +1,6 @@
 """Reading: from an event file to the flat columns of a kernel."""
 
 from .event_file import EventFile
-from .request import BitMask, Request
+from .request import BitMask, Request, Resolved
 
-__all__ = ["BitMask", "EventFile", "Request"]
+__all__ = ["BitMask", "EventFile", "Request", "Resolved"]

@@ -6,7 +6,6 @@ that the file is there and whole, that it has the tree, and that it has every br
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -19,8 +18,6 @@ from ..columns import OFFSETS, Wanted, assemble, has_objects
 from ..errors import FileError, InputError, SchemaError
 from ..schema import Branch, Schema
 from .request import BitMask, Column, Request, Resolved
-
-_log = logging.getLogger(__name__)
 
 _TREES = ("TTree", "ROOT::RNTuple")
 
@@ -91,7 +88,20 @@ class EventFile:
         for column in columns:
             if column.branch and has_objects(request.inputs, column.wanted.collection):
                 counters.setdefault(column.wanted.collection, column.branch)
-        return Resolved(request, columns, masks, counters)
+        return Resolved(request, columns, masks, self._notes(request, masks), counters)
+
+    def _notes(self, request: Request, masks: tuple[BitMask, ...]) -> tuple[str, ...]:
+        """Say what stands in for branches that this file does not have."""
+        notes = []
+        for column, source in request.sources():
+            if source is not None and not self._branches & set(source.branches):
+                notes.append(
+                    f"no {source.branches[0]}: {column.collection}.{column.field} = {source.absent} ({source.reason})"
+                )
+        for asked, found in zip(request.masks, masks, strict=True):
+            missing = [name for name in asked.branches if name not in found.branches]
+            notes.extend(f"no {name}: taken as false" for name in missing)
+        return tuple(notes)
 
     def _resolve_column(self, schema: Schema, column: Wanted, source: Branch | None) -> Column:
         if source is None:
@@ -104,8 +114,6 @@ class EventFile:
                 f"which the column {name} is read from (schema {schema.name})"
             )
             raise SchemaError(msg)
-        if branch is None:
-            _log.info("%s: no %s, %s = %s: %s", self.path, source.branches[0], name, source.absent, source.reason)
         return Column(column, branch, source.scale, source.absent)
 
     def _resolve_mask(self, mask: BitMask) -> BitMask:
@@ -115,8 +123,6 @@ class EventFile:
             column = f"{mask.collection}.{mask.field}"
             msg = f"{self.path}: no branch {', '.join(missing)} in tree {self._tree.name!r} ({column})"
             raise SchemaError(msg)
-        if missing:
-            _log.info("%s: %s not in the file, taken as false", self.path, ", ".join(missing))
         return mask._replace(branches=found)
 
     def read(self, resolved: Resolved, start: int, stop: int) -> Any:

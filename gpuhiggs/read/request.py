@@ -66,6 +66,8 @@ class Resolved(NamedTuple):
     columns: tuple[Column, ...]
     masks: tuple[BitMask, ...]
     """With the missing branches replaced by empty names."""
+    notes: tuple[str, ...]
+    """What the file does not have, and what is taken instead."""
     counters: dict[str, str]
     """For each collection with objects, a branch that has its shape."""
 

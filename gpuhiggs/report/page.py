@@ -42,6 +42,7 @@ def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Pat
         f'<p class="quiet">Selection: {escape(results["reference"])}</p>',
         *_answer(results.get("fit")),
         *_no_fit(results.get("fit_error")),
+        *_warnings(results["warnings"]),
         *_failures(results["failures"]),
         "<h2>Figures</h2>",
         '<div class="figures">',
@@ -99,10 +100,12 @@ def _answer(fit: dict[str, Any] | None) -> list[str]:
         if name in fit:
             part = fit[name]
             warning = "" if part["converged"] else " — <strong>the fit did not converge</strong>"
+            discovery = part["discovery"]
+            significance = f", significance {discovery['significance']:.1f} σ" if discovery else ""
             lines.append(
-                f'<p class="answer">{label}: μ = {interval(part["parameters"]["mu"])}, '
-                f"significance {part['discovery']['significance']:.1f} σ{warning}</p>"
+                f'<p class="answer">{label}: μ = {interval(part["parameters"]["mu"])}{significance}{warning}</p>'
             )
+            lines.extend(f'<p class="failed">{escape(problem)}</p>' for problem in part["problems"])
     if "observed" not in fit:
         lines.append('<p class="quiet">There are no data in this run: only expectations are shown.</p>')
     return lines
@@ -110,6 +113,12 @@ def _answer(fit: dict[str, Any] | None) -> list[str]:
 
 def _no_fit(error: str | None) -> list[str]:
     return [] if error is None else [f'<p class="failed">There is no fit: {escape(error)}</p>']
+
+
+def _warnings(warnings: list[str]) -> list[str]:
+    if not warnings:
+        return []
+    return ["<h2>To be known</h2><ul>", *(f"<li>{escape(warning)}</li>" for warning in warnings), "</ul>"]
 
 
 def _failures(failures: list[dict[str, Any]]) -> list[str]:

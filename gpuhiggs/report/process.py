@@ -3,74 +3,108 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import hist
+from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .. import cluster, engine, normalisation
+from .. import cluster, engine, measurement, normalisation
 from ..config import RunConfig
 from ..errors import InputError
-from ..measurement import measure
 from . import page, run_folder, scan, stack
 
+Figures = list[tuple[Path, str]]
+"""PNG files and what each shows."""
 
-def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> int:
-    """Process a configuration into *folder*; return the exit status: 0 if every file counts, else 1."""
+
+def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit_files: int | None = None) -> int:
+    """Process a configuration into *folder*.
+
+    Returns
+    -------
+    int
+        The exit status: 0 if every file counts and the fit, where there is one, converged; else 1.
+    """
     console = Console()
+    measurement.check(config)
     prepare(folder, overwrite=overwrite)
     with _mapper(workers) as mapper, _progress(console) as progress:
-        tally = engine.run(config, mapper, progress)
+        tally = engine.run(config, mapper, progress, limit_files)
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
-    figures = _stacks(config, folder, histograms)
-    if config.model is not None:
-        try:
-            _fit(config, folder, histograms, results, figures)
-        except InputError as error:  # the histograms stand, whatever the model makes of them
-            results["fit_error"] = str(error)
-    run_folder.write_text(folder / "report.html", page.page(config, results, figures))
-    run_folder.write_results(folder, config, results, histograms)
+    measured = _fit(config, tally, folder, histograms, results)
+    run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
+    figures = _draw(config, folder, histograms, measured, results["warnings"])
+    run_folder.write_text(folder / run_folder.REPORT, page.page(config, results, figures))
     tell(console, results)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
-    return 1 if tally.failures or "fit_error" in results else 0
+    console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
+    converged = all(part["converged"] for part in results.get("fit", {}).values())
+    return 0 if converged and not tally.failures and "fit_error" not in results else 1
 
 
 def _fit(
     config: RunConfig,
+    tally: engine.Tally,
     folder: Path,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
-    figures: list[tuple[Path, str]],
-) -> None:
-    """Fit the model; add to the results and figures."""
-    measurement = measure(config, histograms)
-    results["fit"] = measurement.to_json()
-    run_folder.write_text(folder / "workspace.json", measurement.workspace.model_dump_json(indent=1))
-    stack.save(scan.draw(config, measurement), folder / "scan_mu")
-    figures.insert(1, (folder / "scan_mu.png", "Profile likelihood of the signal strength."))
+) -> measurement.Measurement | None:
+    """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
+    if config.model is None:
+        return None
+    if missing := normalisation.incomplete(config, tally):
+        results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
+        return None
+    try:
+        measured = measurement.measure(config, histograms)
+    except InputError as error:
+        results["fit_error"] = str(error)
+        return None
+    results["fit"] = measured.to_json()
+    run_folder.write_text(folder / run_folder.WORKSPACE, measured.workspace.model_dump_json(indent=1))
+    return measured
+
+
+def _draw(
+    config: RunConfig,
+    folder: Path,
+    histograms: dict[str, dict[str, hist.Hist[Any]]],
+    measured: measurement.Measurement | None,
+    warnings: list[str],
+) -> Figures:
+    """Draw every histogram, the N - 1 distributions last, and the scan; one that cannot be drawn is a warning."""
+    figures: Figures = []
+    order = sorted(histograms, key=lambda name: name.startswith("n_minus_one"))
+    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
+        (name, _caption(config, name, histograms[name]), partial(stack.draw, config, histograms[name]))
+        for name in order
+        if histograms[name]
+    ]
+    if measured is not None and any(part.scan for part in measured.parts.values()):
+        drawings.insert(
+            1, ("scan_mu", "Profile likelihood of the signal strength.", partial(scan.draw, config, measured))
+        )
+    for name, caption, draw in drawings:
+        try:
+            stack.save(draw(), folder / name)
+        except ValueError as error:  # a label that is no LaTeX, a colour that is none
+            warnings.append(f"{name} could not be drawn: {str(error).strip().splitlines()[-1]}")
+        else:
+            figures.append((folder / f"{name}.png", caption))
+    return figures
 
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
     """Make sure, before any work is done, that the result can be written."""
     run_folder.create(folder, overwrite)
-
-
-def _stacks(
-    config: RunConfig, folder: Path, histograms: dict[str, dict[str, hist.Hist[Any]]]
-) -> list[tuple[Path, str]]:
-    """Draw every histogram; return the figures with their captions, the N - 1 distributions last."""
-    figures = []
-    for name, by_process in sorted(histograms.items(), key=lambda entry: entry[0].startswith("n_minus_one")):
-        if by_process:
-            stack.save(stack.draw(config, by_process), folder / name)
-            figures.append((folder / f"{name}.png", _caption(config, name, by_process)))
-    return figures
 
 
 def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]) -> str:
@@ -90,21 +124,34 @@ def _mapper(workers: int) -> Iterator[engine.Mapper]:
 
 
 @contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Any]:
-    """Show a bar on a terminal, and nothing elsewhere."""
+def _progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """Show a bar on a terminal, and a plain line now and then elsewhere."""
+    if not console.is_terminal:
+        yield _Lines(console)
+        return
     columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+    with Progress(*columns, console=console) as bar:
         task = bar.add_task("events", total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+class _Lines:
+    """Plain progress: a line every ten seconds, and the last."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._next = time.monotonic() + 10.0
+
+    def __call__(self, done: int, total: int) -> None:
+        if done == total or time.monotonic() > self._next:
+            self._console.print(f"events: {done} of {total}", highlight=False)
+            self._next = time.monotonic() + 10.0
+
+
 def tell(console: Console, results: dict[str, Any]) -> None:
-    """Print the cutflow, the signal strength, and what went wrong."""
-    for name, dataset in results["datasets"].items():
-        if dataset["scale"] is None:
-            console.print(f"[yellow]{name} is left out: {escape(dataset['normalised_to'])}")
-        if n := dataset["events_over_capacity"]:
-            console.print(f"[yellow]{name}: {n} events have more leptons or photons than the kernel has room for")
+    """Print the cutflow, the signal strength, what is to be known and what went wrong."""
+    for warning in results["warnings"]:
+        console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
@@ -112,8 +159,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
         mu = page.interval(fitted["parameters"]["mu"])
-        significance = fitted["discovery"]["significance"]
-        console.print(f"{part}: mu = {mu}, significance {significance:.2f} σ", highlight=False)
+        discovery = fitted["discovery"]
+        significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
+        console.print(f"{part}: mu = {mu}{significance}", highlight=False)
+        for problem in fitted["problems"]:
+            console.print(f"[yellow]{escape(problem)}", highlight=False)
         if not fitted["converged"]:
             console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
     if "fit_error" in results:

@@ -2,7 +2,8 @@
 
 ``config.yaml`` is the full configuration, ``digest.txt`` the SHA-256 of the accumulators, ``results.json`` every
 number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected. Each file is written under
-a temporary name and renamed; ``results.json`` comes last, so that a folder with one is complete.
+a temporary name and renamed: the numbers before the figures, and ``report.html`` last, so that a folder with one is
+complete.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import json
 import os
 import platform
 import tempfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from ..config import RunConfig
 from ..engine import Tally
 from ..errors import InputError, RunError
 
-RESULTS = "results.json"
+RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")
 
 
@@ -46,6 +48,8 @@ def create(folder: Path, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
+        for name in (RESULTS, REPORT, WORKSPACE, "scan_mu.png", "scan_mu.pdf"):
+            (folder / name).unlink(missing_ok=True)  # nothing of an earlier result may pass for part of this one
     except OSError as error:
         msg = f"{folder}: cannot be written: {error.strerror or error}"
         raise InputError(msg) from error
@@ -59,12 +63,9 @@ def write(path: Path, writer: Callable[[Path], None]) -> None:
     RunError
         If it cannot be written; nothing is left behind then.
     """
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-    os.close(handle)
-    temporary = Path(name)
+    temporary = path.with_name(f".{path.stem}-{os.getpid()}{path.suffix}")
     try:
         writer(temporary)
-        temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
         reason = "the disk is full" if error.errno == errno.ENOSPC else error.strerror or error
@@ -136,10 +137,30 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
             for process, parts in normalisation.contributions(config, tally).items()
         },
         "yields": {process: yields(histogram) for process, histogram in first.items()},
+        "warnings": warnings(config, tally, datasets),
         "failures": [failure._asdict() for failure in tally.failures],
         "versions": {package: importlib.metadata.version(package) for package in _PACKAGES},
         "platform": f"Python {platform.python_version()}, {platform.platform()}",
     }
+
+
+def warnings(config: RunConfig, tally: Tally, datasets: dict[str, Any]) -> list[str]:
+    """Say what a reader of the numbers has to know: what is missing, and what was taken for granted."""
+    found = normalisation.incomplete(config, tally)
+    for name, dataset in datasets.items():
+        if n := dataset["events_over_capacity"]:
+            found.append(f"{name}: {n} events have more leptons or photons than the kernel has room for")
+        notes = Counter(note for info in tally.complete if info.dataset == name for note in info.notes)
+        found.extend(
+            f"{name}: {note} (in {n} of {dataset['files_complete']} files)" for note, n in sorted(notes.items())
+        )
+    streams = {dataset.primary_dataset for dataset in config.datasets if dataset.kind == "data"}
+    unused = [name for name in config.selection.triggers if name not in streams]
+    if streams and unused:
+        found.append(
+            f"no data of {', '.join(unused)}: simulation takes their triggers, and data leave out what these would have"
+        )
+    return found
 
 
 def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:

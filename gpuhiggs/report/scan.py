@@ -20,9 +20,9 @@ def draw(config: RunConfig, measurement: Measurement) -> Figure:
     """Draw -2 Δ ln L against the signal strength."""
     with mpl.rc_context({**mplhep.style.CMS, "figure.constrained_layout.use": True}):
         figure, axes = plt.subplots(figsize=(10, 8))
-        _curve(axes, measurement.expected_scan, "Expected", "--")
-        if measurement.observed_scan is not None:
-            _curve(axes, measurement.observed_scan, "Observed", "-")
+        for name, part in measurement.parts.items():
+            if part.scan is not None:
+                _curve(axes, part.scan, name.capitalize(), "--" if name == "expected" else "-")
         for level, text in ((ONE_SIGMA, "68 % CL"), (TWO_SIGMA, "95 % CL")):
             axes.axhline(level, color="gray", linewidth=1)
             axes.text(0.99, level, text, ha="right", va="bottom", fontsize=18, transform=axes.get_yaxis_transform())

@@ -26,10 +26,10 @@ _LOWEST_PT = 5.0  # of NanoAOD
 _CLUSTER_RADIUS = 0.1  # photons nearer to the electron are part of its energy deposit
 _CALORIMETER_RADIUS, _CALORIMETER_Z = 129.0, 317.0  # cm, front of the ECAL (CMS, JINST 3 (2008) S08004)
 
-# Working points of the four-lepton analysis on mvaFall17V2Iso for 2018 (CMS, as in the public CJLST ZZAnalysis
+# Working points of the four-lepton analysis on mvaFall17V2Iso (CMS HIG-19-001, as in the public CJLST ZZAnalysis
 # repository), by |η| of the supercluster below 0.8, 1.479, above; for pT up to and above 10 GeV.
-_WORKING_POINT_LOW = (0.9128577, 0.9056792, 0.9439441)
-_WORKING_POINT_HIGH = (0.1559788, 0.0273864, -0.5532484)
+_WORKING_POINT_LOW = (0.85216885, 0.82684551, 0.86937630)
+_WORKING_POINT_HIGH = (0.98248929, 0.96919225, 0.79349796)
 _WP90, _WPL = 0.90, 0.98  # efficiencies of NanoAOD's own working points
 
 # Own choice: how fast the score falls with relative isolation beyond what pile-up gives.

@@ -20,7 +20,7 @@ from gpuhiggs.kernels.four_lepton import CATEGORIES, FINAL_STATES, Inputs
 Object = dict[str, Any]
 Run = Callable[..., Processed]
 
-GATE = {"run": 1, "luminosity_block": 1, "triggers": 1, "filters": 2**7 - 1, "gen_weight": 1.0}
+GATE = {"run": 1, "luminosity_block": 1, "triggers": 1, "filters": 2**9 - 1, "gen_weight": 1.0}
 VERTEX = {"dxy": 0.0, "dz": 0.0, "sip3d": 1.0}
 
 
@@ -121,10 +121,10 @@ def test_muon_that_is_selected(run: Run, change: Object) -> None:
 @pytest.mark.parametrize(
     ("change", "selected"),
     [
-        ({"pt": 6.9}, 0), ({"pt": 7.1}, 1), ({"eta": 2.51}, 0), ({"sip3d": -4.1}, 0), ({"bdt": 0.15}, 0),
-        ({"bdt": 0.16}, 1), ({"pt": 9.9, "bdt": 0.91}, 0), ({"pt": 9.9, "bdt": 0.92}, 1),
-        ({"eta": 1.4, "bdt": 0.03}, 1), ({"eta": 1.4, "delta_eta_sc": 0.1, "bdt": -0.5}, 1),
-        ({"eta": 1.4, "bdt": 0.02}, 0),
+        ({"pt": 6.9}, 0), ({"pt": 7.1}, 1), ({"eta": 2.51}, 0), ({"sip3d": -4.1}, 0), ({"bdt": 0.98}, 0),
+        ({"bdt": 0.985}, 1), ({"pt": 9.9, "bdt": 0.85}, 0), ({"pt": 9.9, "bdt": 0.86}, 1),
+        ({"eta": 1.4, "bdt": 0.97}, 1), ({"eta": 1.4, "delta_eta_sc": 0.1, "bdt": 0.8}, 1),
+        ({"eta": 1.4, "bdt": 0.965}, 0),
     ],
     ids=str,
 )  # fmt: skip

@@ -82,7 +82,7 @@ def vertex(found: dict[str, Any]) -> bool:
 
 def identified(found: dict[str, Any]) -> bool:
     """The electron BDT, ultra-legacy working point."""
-    row = (0.9128577, 0.9056792, 0.9439441) if found["pt"] <= 10 else (0.1559788, 0.0273864, -0.5532484)
+    row = (0.85216885, 0.82684551, 0.86937630) if found["pt"] <= 10 else (0.98248929, 0.96919225, 0.79349796)
     eta = abs(found["eta"] + found["delta_eta_sc"])
     return bool(found["bdt"] > row[0 if eta < 0.8 else 1 if eta < 1.479 else 2])
 

@@ -92,8 +92,8 @@ def lepton_records(events: ak.Array, collection: str, kind: int) -> ak.Array:
 
 def good_electrons(events: ak.Array) -> ak.Array:
     eta = abs(events.Electron_eta + events.Electron_deltaEtaSC)
-    low = ak.where(eta < 0.8, 0.9128577, ak.where(eta < 1.479, 0.9056792, 0.9439441))
-    high = ak.where(eta < 0.8, 0.1559788, ak.where(eta < 1.479, 0.0273864, -0.5532484))
+    low = ak.where(eta < 0.8, 0.85216885, ak.where(eta < 1.479, 0.82684551, 0.86937630))
+    high = ak.where(eta < 0.8, 0.98248929, ak.where(eta < 1.479, 0.96919225, 0.79349796))
     good = events.Electron_mvaFall17V2Iso > ak.where(events.Electron_pt > 10, high, low)
     good = good & (events.Electron_pt > 7) & (events.Electron_sip3d < 4)
     return lepton_records(events, "Electron", 11)[good & (abs(events.Electron_dxy) < 0.5)]
