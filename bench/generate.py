@@ -130,7 +130,7 @@ def _events(rng: np.random.Generator, n: int) -> dict[str, Array]:
         "run": rng.choice([297050, 306091, 315252, 325175], n),
         "luminosity_block": rng.integers(1, 500, n),
         "triggers": np.where(rng.random(n) < 0.95, rng.integers(1, 2**13, n), 0),
-        "filters": np.where(rng.random(n) < 0.98, 2**7 - 1, rng.integers(0, 2**7, n)),
+        "filters": np.where(rng.random(n) < 0.98, 2**16 - 1, rng.integers(0, 2**16, n)),
         "gen_weight": np.where(rng.random(n) < 0.1, -1, 1) * rng.lognormal(0.0, 0.7, n),
     }
 
