@@ -226,7 +226,7 @@ def expect(inputs: Any) -> Expected:
     for event in range(inputs.events.run.size):
         weight = math.floor(Fraction(float(inputs.events.gen_weight[event])) * 2**30 + Fraction(1, 2))
         steps = ["all", "certified"]
-        if inputs.events.filters[event] == 2**7 - 1:
+        if inputs.events.filters[event] & 511 == 511:
             steps.append("filters")
             if inputs.events.triggers[event] != 0:
                 steps.append("trigger")
