@@ -11,6 +11,7 @@ import bisect
 import itertools
 import os
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -23,10 +24,14 @@ _KEY = struct.Struct(">ihiIhh")
 _MEMBERS = struct.Struct(">HiiiiB")
 """version, fBufferSize, fNevBufSize, fNevBuf, fLast, a flag: the end of the key."""
 
+_HEAD = 256
+"""Bytes that hold a key, unless the names in it are very long."""
 _GAP = 1 << 16
 """Bytes between two baskets that are read rather than skipped: about what one more request costs."""
-_SPAN = 1 << 22
-"""Bytes of one read, unless a single basket is larger."""
+_SPAN = 1 << 20
+"""Bytes of one read, unless a single basket is larger; small enough that they stay in a core's cache."""
+
+_local = threading.local()
 
 
 class Basket(NamedTuple):
@@ -43,27 +48,25 @@ class Basket(NamedTuple):
     """uproot's basket where it stands in the tree's metadata rather than by itself."""
 
 
-class Payload(NamedTuple):
-    """What a basket holds, before decompression."""
+class Header(NamedTuple):
+    """What a basket says of its payload."""
 
-    data: memoryview
+    key_length: int
+    """Where the payload begins; the offsets in it count from the beginning of the key."""
     size: int
-    """Bytes after decompression; as many as in ``data`` if it is not compressed."""
+    """Bytes after decompression; as many as there are if it is not compressed."""
     border: int
     """Bytes of values; offsets follow."""
-    key_length: int
-    """The offsets count from the beginning of the key."""
-    offsets: np.ndarray | None
-    """The offsets of an embedded basket, from the first value."""
 
 
-def overlapping(branch: Any, start: int, stop: int) -> list[Basket]:
+def overlapping(branch: Any, start: int, stop: int, file_size: int) -> list[Basket]:
     """Return the baskets of an uproot branch with entries of [start, stop).
 
     Raises
     ------
     FileError
-        If the branch's baskets do not hold these entries; without the name of file and branch.
+        If the branch's baskets do not hold these entries, or do not lie in the file; without the name of file and
+        branch.
     """
     edges = branch.entry_offsets
     if edges[0] != 0 or edges[-1] < stop or any(a > b for a, b in itertools.pairwise(edges)):
@@ -76,33 +79,37 @@ def overlapping(branch: Any, start: int, stop: int) -> list[Basket]:
     n_free = branch.num_baskets - len(branch.embedded_baskets)
     found = []
     for number in range(first, last):
+        if edges[number] == edges[number + 1]:
+            continue
         free = number < n_free
-        place = (int(seeks[number]), int(lengths[number])) if free else (0, 0)
+        seek, length = (int(seeks[number]), int(lengths[number])) if free else (0, 0)
+        if not 0 <= seek <= seek + length <= file_size:
+            msg = f"its basket {number} has {length} bytes from byte {seek} of a file of {file_size}"
+            raise FileError(msg)
         embedded = None if free else branch.embedded_baskets[number - n_free]
-        if edges[number] < edges[number + 1]:
-            found.append(Basket(number, edges[number], edges[number + 1], *place, embedded))
+        found.append(Basket(number, edges[number], edges[number + 1], seek, length, embedded))
     return found
 
 
-def parse(basket: Basket, raw: memoryview) -> Payload:
-    """Split a basket's bytes into header and payload.
+def header(descriptor: int, basket: Basket) -> Header:
+    """Read the header of a basket that is not embedded.
 
     Raises
     ------
     FileError
-        If its header disagrees with the tree's metadata or with itself; without the name of the file.
+        If it disagrees with the tree's metadata or with itself; without the name of the file.
     """
-    if basket.embedded is not None:
-        data = np.ascontiguousarray(basket.embedded.data).view(np.uint8).data
-        return Payload(data, len(data), len(data), 0, basket.embedded.byte_offsets)
-    if basket.length < _KEY.size + _MEMBERS.size:
-        msg = f"{basket.length} bytes are too few"
+    head = os.pread(descriptor, _HEAD, basket.seek)
+    if len(head) < _KEY.size + _MEMBERS.size:
+        msg = f"{len(head)} bytes of the file are too few for a basket"
         raise FileError(msg)
-    length, _, size, _, key_length, _ = _KEY.unpack_from(raw)
+    length, _, size, _, key_length, _ = _KEY.unpack_from(head)
     if length != basket.length or not _KEY.size + _MEMBERS.size <= key_length <= length:
         msg = f"a key of {key_length} bytes for {length} bytes, the tree says {basket.length}"
         raise FileError(msg)
-    _, _, _, entries, last, _ = _MEMBERS.unpack_from(raw, key_length - _MEMBERS.size)
+    if key_length > len(head):
+        head = os.pread(descriptor, key_length, basket.seek)
+    _, _, _, entries, last, _ = _MEMBERS.unpack_from(head, key_length - _MEMBERS.size)
     if entries != basket.stop - basket.start:
         msg = f"{entries} entries, the tree says {basket.stop - basket.start}"
         raise FileError(msg)
@@ -110,7 +117,7 @@ def parse(basket: Basket, raw: memoryview) -> Payload:
     if not 0 <= border <= size:
         msg = f"{border} bytes of values in {size} bytes"
         raise FileError(msg)
-    return Payload(raw[key_length:length], size, border, key_length, None)
+    return Header(key_length, size, border)
 
 
 def spans(baskets: Sequence[Basket]) -> Iterator[list[int]]:
@@ -129,19 +136,16 @@ def spans(baskets: Sequence[Basket]) -> Iterator[list[int]]:
         yield group
 
 
-def fetch(descriptor: int, size: int, group: Sequence[Basket]) -> list[memoryview]:
-    """Read neighbouring baskets of a file of *size* bytes at once.
+def fetch(descriptor: int, baskets: Sequence[Basket]) -> list[memoryview]:
+    """Read neighbouring baskets at once; the bytes are valid until the same thread reads again.
 
     Raises
     ------
     FileError
-        If they do not lie within the file; without its name.
+        If the file ends before; without its name.
     """
-    start, stop = group[0].seek, max(one.seek + one.length for one in group)
-    if start < 0 or stop > size or any(one.length < 0 for one in group):
-        msg = f"bytes {start} to {stop} of a file of {size} bytes"
-        raise FileError(msg)
-    buffer = np.empty(stop - start, np.uint8).data
+    start, stop = baskets[0].seek, max(one.seek + one.length for one in baskets)
+    buffer = _buffer(stop - start)
     done = 0
     while done < len(buffer):
         n = os.preadv(descriptor, [buffer[done:]], start + done)
@@ -149,4 +153,12 @@ def fetch(descriptor: int, size: int, group: Sequence[Basket]) -> list[memoryvie
             msg = f"the file ends at byte {start + done}, expected {stop}"
             raise FileError(msg)
         done += n
-    return [buffer[one.seek - start : one.seek - start + one.length] for one in group]
+    return [buffer[one.seek - start : one.seek - start + one.length] for one in baskets]
+
+
+def _buffer(size: int) -> memoryview:
+    """Return a thread's buffer: memory that is new to a process costs several times what reading into it does."""
+    if len(getattr(_local, "buffer", ())) < size:
+        _local.buffer = np.empty(max(size, _SPAN), np.uint8).data
+    buffer: memoryview = _local.buffer
+    return buffer[:size]

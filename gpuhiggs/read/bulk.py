@@ -8,22 +8,32 @@ looked at. Bytes are read in few large requests; reading and decoding run on thr
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from uproot import AsDtype, AsJagged
 
 from ..errors import FileError
-from .baskets import Payload, fetch, overlapping, parse, spans
-from .values import VECTOR_HEADER, Numbers, Shape, Values, Vectors
+from .baskets import Basket, Header, fetch, header, overlapping, spans
+from .values import VECTOR_HEADER, Numbers, Shape, Values, Vectors, decompressed, embedded
 
 _MOST_OBJECTS = 1 << 31
 """In one event: above it, a sum over a range of events might not fit into an int64."""
 
 _T = TypeVar("_T")
+Column = Numbers | Vectors
+
+
+class _Place(NamedTuple):
+    """One basket of one column."""
+
+    branch: str
+    column: Column
+    number: int
+    """Which of the column's baskets it is."""
+    basket: Basket
 
 
 class Layout(NamedTuple):
@@ -71,14 +81,15 @@ def read(path: str, layouts: Mapping[str, Layout], start: int, stop: int, thread
     descriptor = os.open(path, os.O_RDONLY)
     try:
         reader = _Reader(path, descriptor, threads)
-        shapes = reader.shapes(layouts, start, stop)
-        columns: dict[str, Numbers | Vectors] = {}
-        for name, (branch, dtype, counter, vector) in layouts.items():
-            baskets = reader.baskets(branch, start, stop)
-            shape = Shape(start) if counter is None else shapes[counter.name]
-            columns[name] = (
-                Vectors(dtype, baskets, start, stop) if vector else Numbers(dtype, baskets, shape, start, stop)
-            )
+        baskets = {name: reader.baskets(one.branch, start, stop) for name, one in layouts.items()}
+        shapes = reader.shapes(layouts, baskets, start, stop)
+        columns: dict[str, Column] = {}
+        for name, (_, dtype, counter, vector) in layouts.items():
+            if vector:
+                columns[name] = Vectors(dtype, baskets[name], start, stop)
+            else:
+                shape = Shape(start) if counter is None else shapes[counter.name]
+                columns[name] = Numbers(dtype, baskets[name], shape, start, stop)
         reader.decode(columns)
         return {name: column.values() for name, column in columns.items()}
     finally:
@@ -92,80 +103,87 @@ class _Reader:
         self._path, self._descriptor, self._threads = path, descriptor, threads
         self._size = os.fstat(descriptor).st_size
 
-    @contextmanager
-    def _at(self, branch: str, basket: int | None = None) -> Iterator[None]:
-        """Name the place of whatever is found damaged."""
+    def _damaged(self, branch: str, basket: int | None, error: Exception) -> FileError:
+        """Name the place of what was found damaged; the libraries for decompression have errors of their own."""
+        place = f"branch {branch}" if basket is None else f"branch {branch}, basket {basket}"
+        what = str(error) if isinstance(error, FileError) else f"{type(error).__name__}: {error}"
+        return FileError(f"{self._path}: {place}: {what}")
+
+    def baskets(self, branch: Any, start: int, stop: int) -> list[Basket]:
+        """List the baskets of a branch."""
         try:
-            yield
+            return overlapping(branch, start, stop, self._size)
         except Exception as error:
-            place = f"branch {branch}" if basket is None else f"branch {branch}, basket {basket}"
-            what = str(error) if isinstance(error, FileError) else f"{type(error).__name__}: {error}"
-            msg = f"{self._path}: {place}: {what}"
-            raise FileError(msg) from error
+            raise self._damaged(branch.name, None, error) from error
 
-    def baskets(self, branch: Any, start: int, stop: int) -> list[Any]:
-        with self._at(branch.name):
-            return overlapping(branch, start, stop)
-
-    def shapes(self, layouts: Mapping[str, Layout], start: int, stop: int) -> dict[str, Shape]:
-        """Decode each counter over all baskets of the branches that it counts."""
+    def shapes(
+        self, layouts: Mapping[str, Layout], baskets: Mapping[str, list[Basket]], start: int, stop: int
+    ) -> dict[str, Shape]:
+        """Decode each counter, over all baskets of the branches that it counts."""
+        counters: dict[str, Any] = {}
         ranges: dict[str, tuple[int, int]] = {}
-        counters = {one.counter.name: one.counter for one in layouts.values() if one.counter is not None}
-        for branch, _, counter, _ in layouts.values():
-            if counter is not None:
-                baskets = self.baskets(branch, start, stop)
-                first, last = ranges.get(counter.name, (start, stop))
-                ends = [(one.start, one.stop) for one in (baskets[:1] + baskets[-1:])]
-                ranges[counter.name] = min([first, *(a for a, _ in ends)]), max([last, *(b for _, b in ends)])
-        columns = {
-            name: Numbers(branch.interpretation.from_dtype, self.baskets(branch, *ranges[name]), Shape(a), a, b)
-            for name, branch in counters.items()
-            for a, b in [ranges[name]]
-        }
+        for name, one in layouts.items():
+            if one.counter is not None:
+                counters[one.counter.name] = one.counter
+                first, last = ranges.get(one.counter.name, (start, stop))
+                for basket in (*baskets[name][:1], *baskets[name][-1:]):
+                    first, last = min(first, basket.start), max(last, basket.stop)
+                ranges[one.counter.name] = first, last
+        columns: dict[str, Column] = {}
+        for name, counter in counters.items():
+            first, last = ranges[name]
+            dtype = counter.interpretation.from_dtype
+            columns[name] = Numbers(dtype, self.baskets(counter, first, last), Shape(first), first, last)
         self.decode(columns)
         return {name: Shape(ranges[name][0], self._offsets(name, column)) for name, column in columns.items()}
 
-    def _offsets(self, name: str, column: Numbers) -> np.ndarray:
+    def _offsets(self, name: str, column: Column) -> np.ndarray:
         counts = column.values().content
         if counts.size and not 0 <= int(counts.min()) <= int(counts.max()) < _MOST_OBJECTS:
-            msg = f"{self._path}: branch {name}: counts from {counts.min()} to {counts.max()}"
-            raise FileError(msg)
+            msg = f"counts from {counts.min()} to {counts.max()}"
+            raise self._damaged(name, None, FileError(msg))
         offsets = np.zeros(counts.size + 1, np.int64)
-        np.cumsum(counts, out=offsets[1:])
+        offsets[1:] = counts
+        np.cumsum(offsets, out=offsets)
         return offsets
 
-    def decode(self, columns: Mapping[str, Numbers | Vectors]) -> None:
-        """Read and decode all baskets: nothing is allocated for values before every header has been checked."""
-        places = [(name, column, i) for name, column in columns.items() for i in range(len(column.baskets))]
-        baskets = [column.baskets[i] for _, column, i in places]
-        payloads: list[Payload | None] = [None] * len(places)
-
-        def parse_one(at: int, raw: memoryview) -> None:
-            name, column, i = places[at]
-            with self._at(name, baskets[at].number):
-                payloads[at] = payload = parse(baskets[at], raw)
-                column.check(i, payload)
-
-        def read_group(group: list[int]) -> None:
-            with self._at(places[group[0]][0], baskets[group[0]].number):
-                found = fetch(self._descriptor, self._size, [baskets[at] for at in group])
-            for at, raw in zip(group, found, strict=True):
-                parse_one(at, raw)
-
-        def decode_one(at: int) -> None:
-            name, column, i = places[at]
-            payload, payloads[at] = payloads[at], None
-            assert payload is not None
-            with self._at(name, baskets[at].number):
-                column.decode(i, payload)
-
-        for at, basket in enumerate(baskets):
-            if basket.embedded is not None:
-                parse_one(at, memoryview(b""))
-        self._each(read_group, list(spans(baskets)))
+    def decode(self, columns: Mapping[str, Column]) -> None:
+        """Read and decode all baskets: no room is made for values before every header has been checked."""
+        places = [
+            _Place(name, column, i, one) for name, column in columns.items() for i, one in enumerate(column.baskets)
+        ]
+        headers = [self._check(place) for place in places]
         for column in columns.values():
             column.allocate()
-        self._each(decode_one, range(len(places)))
+        for place in places:
+            if place.basket.embedded is not None:
+                self._decode(place, None, memoryview(b""))
+
+        def read_group(group: list[int]) -> None:
+            found = fetch(self._descriptor, [places[i].basket for i in group])
+            for i, raw in zip(group, found, strict=True):
+                self._decode(places[i], headers[i], raw)
+
+        self._each(read_group, list(spans([place.basket for place in places])))
+
+    def _check(self, place: _Place) -> Header | None:
+        """Read a basket's header; None: it is embedded."""
+        try:
+            if place.basket.embedded is not None:
+                place.column.check(place.number, embedded(place.basket).border)
+                return None
+            found = header(self._descriptor, place.basket)
+            place.column.check(place.number, found.border)
+        except Exception as error:
+            raise self._damaged(place.branch, place.basket.number, error) from error
+        return found
+
+    def _decode(self, place: _Place, found: Header | None, raw: memoryview) -> None:
+        try:
+            content = embedded(place.basket) if found is None else decompressed(found, raw)
+            place.column.decode(place.number, content)
+        except Exception as error:
+            raise self._damaged(place.branch, place.basket.number, error) from error
 
     def _each(self, function: Callable[[_T], None], items: Sequence[_T]) -> None:
         """Apply *function* to every item; threads take from one iterator, whose steps the GIL makes atomic."""

@@ -1,4 +1,4 @@
-"""Values: from the payloads of a branch's baskets to one flat array over a range of events.
+"""Values: from the baskets of a branch to one flat array over a range of events.
 
 Each basket is decoded by itself, on any thread: decompressed, and copied to its final place while its bytes are
 swapped to the machine's order.
@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import FileError
 from . import blocks
-from .baskets import Basket, Payload
+from .baskets import Basket, Header
 
 _OFFSET = np.dtype(">i4")
 VECTOR_HEADER = 10
@@ -26,6 +26,38 @@ class Values(NamedTuple):
     content: np.ndarray
     offsets: np.ndarray | None
     """Of the events' objects, from 0; None: one value an event."""
+
+
+class Content(NamedTuple):
+    """What a basket holds, decompressed."""
+
+    raw: np.ndarray
+    """Bytes."""
+    border: int
+    """How many of them are values; offsets follow."""
+    key_length: int
+    """What the offsets are to be reduced by."""
+    offsets: np.ndarray | None = None
+    """The offsets of an embedded basket, from the first value."""
+
+
+def embedded(basket: Basket) -> Content:
+    """Return the content of a basket that stands in the tree's metadata."""
+    raw = np.ascontiguousarray(basket.embedded.data).view(np.uint8)
+    return Content(raw, len(raw), 0, basket.embedded.byte_offsets)
+
+
+def decompressed(header: Header, basket: memoryview) -> Content:
+    """Return the content of a basket; what is not compressed is a view of its bytes.
+
+    Raises
+    ------
+    FileError
+        If a block is damaged; without the name of the file.
+    """
+    payload = basket[header.key_length :]
+    raw = payload if len(payload) == header.size else blocks.decompress(payload, header.size)
+    return Content(np.frombuffer(raw, np.uint8), header.border, header.key_length)
 
 
 class Shape(NamedTuple):
@@ -52,7 +84,7 @@ class Numbers:
         self._content = np.empty(0, dtype.newbyteorder("="))
         self._first = 0
 
-    def check(self, number: int, payload: Payload) -> None:
+    def check(self, number: int, border: int) -> None:
         """Compare the bytes of values that a basket claims with the events that it has.
 
         Raises
@@ -63,9 +95,9 @@ class Numbers:
         basket = self.baskets[number]
         first, last = self._shape.items(basket.start, basket.stop)
         expected = (last - first) * self._dtype.itemsize
-        if payload.border != expected:
+        if border != expected:
             source = "its events" if self._shape.offsets is None else "the counter of its events"
-            msg = f"{payload.border} bytes of values, expected {expected} from {source}"
+            msg = f"{border} bytes of values, expected {expected} from {source}"
             raise FileError(msg)
 
     def allocate(self) -> None:
@@ -73,14 +105,12 @@ class Numbers:
         self._first, last = self._shape.items(*self._range)
         self._content = np.empty(last - self._first, self._dtype.newbyteorder("="))
 
-    def decode(self, number: int, payload: Payload) -> None:
+    def decode(self, number: int, content: Content) -> None:
         """Decode one basket."""
         basket, (start, stop) = self.baskets[number], self._range
         before, _ = self._shape.items(basket.start, basket.start)
         first, last = self._shape.items(max(start, basket.start), min(stop, basket.stop))
-        wanted = payload_bytes(payload)[
-            (first - before) * self._dtype.itemsize : (last - before) * self._dtype.itemsize
-        ]
+        wanted = content.raw[(first - before) * self._dtype.itemsize : (last - before) * self._dtype.itemsize]
         _copy(wanted, self._dtype, self._content[first - self._first : last - self._first])
 
     def values(self) -> Values:
@@ -100,13 +130,13 @@ class Vectors:
         self._dtype, self._range = dtype, (start, stop)
         self._parts: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * len(baskets)
 
-    def check(self, number: int, payload: Payload) -> None:
+    def check(self, number: int, border: int) -> None:
         """Nothing is known before a basket is decoded."""
 
     def allocate(self) -> None:
         """Nothing is known before a basket is decoded."""
 
-    def decode(self, number: int, payload: Payload) -> None:
+    def decode(self, number: int, content: Content) -> None:
         """Decode one basket.
 
         Raises
@@ -115,22 +145,21 @@ class Vectors:
             If the offsets of its events disagree with the sizes of their vectors; without the name of file and branch.
         """
         basket, (start, stop) = self.baskets[number], self._range
-        content = payload_bytes(payload)
-        edges = _edges(payload, content, basket.stop - basket.start)
+        edges = _edges(content, basket.stop - basket.start)
         edges = edges[max(start, basket.start) - basket.start : min(stop, basket.stop) - basket.start + 1]
         counts, rest = np.divmod(np.diff(edges) - VECTOR_HEADER, self._dtype.itemsize)
         if rest.any() or (counts < 0).any():
             msg = "the offsets of its events do not fit to vectors"
             raise FileError(msg)
         headers = edges[:-1, None] + np.arange(VECTOR_HEADER)
-        sizes = content[headers[:, 6:]].view(">u4")[:, 0]
+        sizes = content.raw[headers[:, 6:]].view(">u4")[:, 0]
         if (sizes != counts).any():
             msg = "the sizes of its vectors disagree with the offsets of its events"
             raise FileError(msg)
         kept = np.ones(int(edges[-1] - edges[0]), np.bool_)
         kept[headers - edges[0]] = False
         values = np.empty(int(counts.sum()), self._dtype.newbyteorder("="))
-        _copy(content[edges[0] : edges[-1]][kept], self._dtype, values)
+        _copy(content.raw[edges[0] : edges[-1]][kept], self._dtype, values)
         self._parts[number] = counts, values
 
     def values(self) -> Values:
@@ -143,12 +172,6 @@ class Vectors:
         return Values(np.concatenate([values for _, values in self._parts]), offsets)
 
 
-def payload_bytes(payload: Payload) -> np.ndarray:
-    """Return a payload decompressed, values first."""
-    compressed = len(payload.data) != payload.size
-    return np.frombuffer(blocks.decompress(payload.data, payload.size) if compressed else payload.data, np.uint8)
-
-
 def _copy(raw: np.ndarray, dtype: np.dtype[Any], out: np.ndarray) -> None:
     """Copy values, swapping bytes."""
     if dtype.kind == "b":
@@ -157,20 +180,20 @@ def _copy(raw: np.ndarray, dtype: np.dtype[Any], out: np.ndarray) -> None:
         out[:] = raw.view(dtype)
 
 
-def _edges(payload: Payload, raw: np.ndarray, n: int) -> np.ndarray:
+def _edges(content: Content, n: int) -> np.ndarray:
     """Return where each of *n* entries of a basket begins and ends.
 
     Behind the values stand n + 1, n offsets from the beginning of the key, and one number without meaning.
     """
-    if payload.offsets is not None:
-        edges = payload.offsets.astype(np.int64)
+    if content.offsets is not None:
+        edges = content.offsets.astype(np.int64)
     else:
-        tail = raw[payload.border :]
+        tail = content.raw[content.border :]
         if len(tail) != (n + 2) * _OFFSET.itemsize or int(tail[:4].view(_OFFSET)[0]) != n + 1:
             msg = f"{len(tail)} bytes of offsets for {n} entries"
             raise FileError(msg)
-        edges = np.append(tail[4:-4].view(_OFFSET) - np.int64(payload.key_length), payload.border)
-    if len(edges) != n + 1 or edges[0] != 0 or edges[-1] != payload.border or (np.diff(edges) < VECTOR_HEADER).any():
+        edges = np.append(tail[4:-4].view(_OFFSET) - np.int64(content.key_length), content.border)
+    if len(edges) != n + 1 or edges[0] != 0 or edges[-1] != content.border or (np.diff(edges) < VECTOR_HEADER).any():
         msg = "the offsets of its entries are no ascending numbers from 0 to the end of its values"
         raise FileError(msg)
     return edges
