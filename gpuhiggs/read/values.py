@@ -68,11 +68,11 @@ class Shape(NamedTuple):
     offsets: np.ndarray | None = None
     """Of the events' items, from 0; None: one item an event."""
 
-    def items(self, start: int, stop: int) -> tuple[int, int]:
-        """Return the range of items of a range of events."""
-        if self.offsets is None:
-            return start - self.first, stop - self.first
-        return int(self.offsets[start - self.first]), int(self.offsets[stop - self.first])
+    def items(self, events: Sequence[int]) -> list[int]:
+        """Return the first item of each of some events."""
+        places = np.asarray(events, np.int64) - self.first
+        found: list[int] = (places if self.offsets is None else self.offsets[places]).tolist()
+        return found
 
 
 class Numbers:
@@ -81,8 +81,9 @@ class Numbers:
     def __init__(self, dtype: np.dtype[Any], baskets: Sequence[Basket], shape: Shape, start: int, stop: int) -> None:
         self.baskets = baskets
         self._dtype, self._shape, self._range = dtype, shape, (start, stop)
+        self._first, self._last = shape.items([start, stop])
+        self._edges = shape.items([one.start for one in baskets] + [one.stop for one in baskets[-1:]])
         self._content = np.empty(0, dtype.newbyteorder("="))
-        self._first = 0
 
     def check(self, number: int, border: int) -> None:
         """Compare the bytes of values that a basket claims with the events that it has.
@@ -92,9 +93,7 @@ class Numbers:
         FileError
             If they disagree; without the name of file and branch.
         """
-        basket = self.baskets[number]
-        first, last = self._shape.items(basket.start, basket.stop)
-        expected = (last - first) * self._dtype.itemsize
+        expected = (self._edges[number + 1] - self._edges[number]) * self._dtype.itemsize
         if border != expected:
             source = "its events" if self._shape.offsets is None else "the counter of its events"
             msg = f"{border} bytes of values, expected {expected} from {source}"
@@ -102,15 +101,13 @@ class Numbers:
 
     def allocate(self) -> None:
         """Make room, once every basket has been checked."""
-        self._first, last = self._shape.items(*self._range)
-        self._content = np.empty(last - self._first, self._dtype.newbyteorder("="))
+        self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket."""
-        basket, (start, stop) = self.baskets[number], self._range
-        before, _ = self._shape.items(basket.start, basket.start)
-        first, last = self._shape.items(max(start, basket.start), min(stop, basket.stop))
-        wanted = content.raw[(first - before) * self._dtype.itemsize : (last - before) * self._dtype.itemsize]
+        begin = self._edges[number]
+        first, last = max(self._first, begin), min(self._last, self._edges[number + 1])
+        wanted = content.raw[(first - begin) * self._dtype.itemsize : (last - begin) * self._dtype.itemsize]
         _copy(wanted, self._dtype, self._content[first - self._first : last - self._first])
 
     def values(self) -> Values:
