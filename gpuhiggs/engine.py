@@ -28,7 +28,7 @@ from .errors import ConfigError, GpuhiggsError, RunError
 from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
 from .kernels.language import fields
-from .read import BitMask, EventFile, Request
+from .read import BitMask, Request, opened
 
 
 class WorkItem(NamedTuple):
@@ -185,7 +185,7 @@ class Job(NamedTuple):
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with EventFile(path, prepared.request.schema.trees) as events:
+            with opened(path, prepared.request.schema.trees) as events:
                 events.resolve(prepared.request)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
                 info = FileInfo(name, path, events.uuid, events.entries, weights)
@@ -206,7 +206,7 @@ class Job(NamedTuple):
 
 def _process(prepared: Prepared, item: WorkItem) -> Partial:
     began = time.perf_counter()
-    with EventFile(item.path, prepared.request.schema.trees) as events:
+    with opened(item.path, prepared.request.schema.trees) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
     n_errors = counts.sums[item.dataset, "errors"].to_float()

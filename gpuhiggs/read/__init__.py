@@ -1,6 +1,7 @@
 """Reading: from an event file to the flat columns of a kernel."""
 
 from .event_file import EventFile
+from .idle import opened
 from .request import BitMask, Request
 
-__all__ = ["BitMask", "EventFile", "Request"]
+__all__ = ["BitMask", "EventFile", "Request", "opened"]

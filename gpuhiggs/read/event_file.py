@@ -77,6 +77,11 @@ class EventFile:
         self._file.close()
 
     @property
+    def closed(self) -> bool:
+        """Whether the file has been closed."""
+        return bool(self._file.closed)
+
+    @property
     def uuid(self) -> str:
         """The identity that ROOT gave the file when it was written."""
         return str(self._file.file.uuid)
