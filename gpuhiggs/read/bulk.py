@@ -160,7 +160,11 @@ class _Reader:
                 self._decode(place, None, memoryview(b""))
 
         def read_group(group: list[int]) -> None:
-            found = fetch(self._descriptor, [places[i].basket for i in group])
+            first = places[group[0]]
+            try:
+                found = fetch(self._descriptor, [places[i].basket for i in group])
+            except Exception as error:
+                raise self._damaged(first.branch, first.basket.number, error) from error
             for i, raw in zip(group, found, strict=True):
                 self._decode(places[i], headers[i], raw)
 

@@ -278,6 +278,12 @@ def test_a_file_that_ends_in_a_basket(tmp_path: Path) -> None:
         assert bulk.read(str(path), {"Muon_pt": layouts["Muon_pt"]}, 0, 300)["Muon_pt"].content.size > 0
 
 
+def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "a.root", [300], "zlib")
+    monkeypatch.setattr(os, "preadv", lambda *_: 0)
+    assert error_of(path, "run").startswith("run, basket 0: the file ends at byte ")
+
+
 REQUESTS = {
     "cms/SingleMu_Run2012B_data_1000ev.root": ("Events", None),
     "atlas/data_A.4lep.root": ("mini", None),
