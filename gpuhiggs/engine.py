@@ -30,7 +30,7 @@ from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
-from .read import BitMask, EventFile, Request, Resolved
+from .read import BitMask, Request, Resolved, opened
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Job(NamedTuple):
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with EventFile(path, prepared.request.schema.trees) as events:
+            with opened(path, prepared.request.schema.trees) as events:
                 resolved = events.resolve(prepared.request)
                 _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
@@ -238,7 +238,7 @@ def _explained(error: Exception, path: str) -> str:
 
 def _process(prepared: Prepared, item: WorkItem) -> Partial:
     began = time.perf_counter()
-    with EventFile(item.path, prepared.request.schema.trees) as events:
+    with opened(item.path, prepared.request.schema.trees) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
     n_errors = counts.sums[item.dataset, "errors"].to_float()

@@ -6,6 +6,8 @@ that the file is there and whole, that it has the tree, and that it has every br
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Self
@@ -17,7 +19,11 @@ import uproot
 from ..columns import OFFSETS, Wanted, assemble, has_objects
 from ..errors import FileError, InputError, SchemaError
 from ..schema import Branch, Schema
+from . import bulk
 from .request import BitMask, Column, Request, Resolved
+from .values import Values
+
+_log = logging.getLogger(__name__)
 
 _TREES = ("TTree", "ROOT::RNTuple")
 
@@ -25,8 +31,9 @@ _TREES = ("TTree", "ROOT::RNTuple")
 class EventFile:
     """An open ROOT file with events."""
 
-    def __init__(self, path: str, trees: tuple[str, ...]) -> None:
+    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1) -> None:
         self.path = path
+        self.threads = threads
         with _reading(path):
             # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
             self._file = uproot.open({path: None}, object_cache=None, array_cache=None)
@@ -68,6 +75,11 @@ class EventFile:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file has been closed."""
+        return bool(self._file.closed)
 
     @property
     def uuid(self) -> str:
@@ -134,8 +146,20 @@ class EventFile:
             If the file cannot be read, or a branch disagrees with its collection.
         """
         with _reading(self.path):
-            data = self._arrays(resolved.branches(), start, stop)
+            data = self._values(resolved.branches(), start, stop)
             return self._assemble(resolved, data, stop - start)
+
+    def _values(self, branches: list[str], start: int, stop: int) -> dict[str, Values]:
+        """Read branches: in bulk where that covers them, by uproot where it does not."""
+        layouts: dict[str, bulk.Layout] = {}
+        if not isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple) and os.path.isfile(self.path):
+            found = {name: bulk.layout(self._tree[name]) for name in branches}
+            layouts = {name: layout for name, layout in found.items() if layout is not None}
+        others = [name for name in branches if name not in layouts]
+        if others:
+            _log.debug("%s: read by uproot's arrays(): %s", self.path, ", ".join(others))
+        data = {name: _flat(array) for name, array in self._arrays(others, start, stop).items()}
+        return data | bulk.read(self.path, layouts, start, stop, self.threads)
 
     def _arrays(self, branches: list[str], start: int, stop: int) -> Mapping[str, ak.Array]:
         if isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple):
@@ -150,13 +174,13 @@ class EventFile:
                 raise FileError(msg)
         return data
 
-    def _assemble(self, resolved: Resolved, data: Mapping[str, ak.Array], n_events: int) -> Any:
+    def _assemble(self, resolved: Resolved, data: Mapping[str, Values], n_events: int) -> Any:
         inputs = resolved.request.inputs
         arrays: dict[tuple[str, str], np.ndarray] = {}
         for collection in inputs._fields:  # type: ignore[attr-defined]
             if has_objects(inputs, collection):
                 counter = resolved.counters.get(collection)
-                shape = None if counter is None else _flat(data[counter])[1]
+                shape = None if counter is None else data[counter].offsets
                 arrays[collection, OFFSETS] = np.zeros(n_events + 1, np.int64) if shape is None else shape
         for column in resolved.columns:
             arrays[column.wanted.collection, column.wanted.field] = self._column(column, data, arrays, n_events)
@@ -164,20 +188,26 @@ class EventFile:
             packed = np.zeros(n_events, np.int64)
             for bit, branch in enumerate(mask.branches):
                 if branch:
-                    packed |= ak.to_numpy(data[branch]).astype(np.bool_).astype(np.int64) << bit
+                    values, shape = data[branch]
+                    if shape is not None:
+                        msg = (
+                            f"{self.path}: branch {branch} is jagged, expected one flag an event for {mask.collection}"
+                        )
+                        raise FileError(msg)
+                    packed |= values.astype(np.bool_).astype(np.int64) << bit
             arrays[mask.collection, mask.field] = packed
         return assemble(inputs, n_events, arrays)
 
     def _column(
-        self, column: Column, data: Mapping[str, ak.Array], arrays: dict[tuple[str, str], np.ndarray], n_events: int
+        self, column: Column, data: Mapping[str, Values], arrays: dict[tuple[str, str], np.ndarray], n_events: int
     ) -> np.ndarray:
         name, _, dtype = column.wanted
         offsets = arrays.get((name, OFFSETS))
         if column.branch is None:
             n = 0 if column.constant is None else n_events if offsets is None else int(offsets[-1])
             return np.full(n, column.constant or 0, dtype=dtype)
-        values, shape = _flat(data[column.branch])
-        same = shape is offsets if shape is None or offsets is None else np.array_equal(shape, offsets)
+        values, shape = data[column.branch]
+        same = shape is offsets or (shape is not None and offsets is not None and np.array_equal(shape, offsets))
         if not same:
             msg = f"{self.path}: branch {column.branch} has another shape than its collection {name}"
             raise FileError(msg)
@@ -205,12 +235,12 @@ class EventFile:
             return float(np.sum(ak.to_numpy(runs[branch].array()), dtype=np.float64))
 
 
-def _flat(array: Any) -> tuple[np.ndarray, np.ndarray | None]:
+def _flat(array: Any) -> Values:
     """Return the content of a flat or jagged array, and its offsets from 0."""
     layout = ak.to_packed(array).layout
     if layout.is_numpy:
-        return np.asarray(layout.data), None
-    return np.asarray(layout.content.data), np.asarray(layout.offsets.data, dtype=np.int64)
+        return Values(np.asarray(layout.data), None)
+    return Values(np.asarray(layout.content.data), np.asarray(layout.offsets.data, dtype=np.int64))
 
 
 def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:

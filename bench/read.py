@@ -1,0 +1,167 @@
+"""Reading ROOT files: bulk basket decoding against uproot, and against bare decompression of the same blocks.
+
+    python -m bench.read FOLDER [--repeat 9] [--json bench/results/read.json]
+
+FOLDER holds what ``bench/write_root.py`` writes. Everything is warm: files in the page cache, trees open, one call of
+each before the clock runs. The three take turns (A B C A B C …); medians and the fastest are given. The floor
+decompresses, on as many threads, every block that bulk reading touches, with the fastest library and into nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import cramjam
+import deflate
+import numpy as np
+import uproot
+import zstandard
+
+from bench.throughput import machine
+from gpuhiggs.read import EventFile, blocks, bulk
+from gpuhiggs.read.baskets import overlapping
+
+CODECS = ("zlib", "zstd", "lz4", "lzma", "uncompressed")
+FIELDS = ("pt", "eta", "phi", "mass", "pfRelIso03_all", "charge")
+CASES = {
+    "2 jagged branches, 1 thread": (("Muon_pt", "Muon_eta"), 1),
+    "12 jagged branches, 2 threads": (tuple(f"{name}_{f}" for name in ("Muon", "Electron") for f in FIELDS), 2),
+}
+
+Block = tuple[bytes, memoryview, int]
+
+
+def touched(path: Path, layouts: dict[str, bulk.Layout], stop: int) -> list[Block]:
+    """List the blocks of the branches and their counters; an uncompressed basket is one block of codec ``--``."""
+    branches = {one.branch.name: one.branch for one in layouts.values()}
+    branches |= {one.counter.name: one.counter for one in layouts.values() if one.counter is not None}
+    raw = memoryview(path.read_bytes())
+    found: list[Block] = []
+    for branch in branches.values():
+        for basket in overlapping(branch, 0, stop, len(raw)):
+            size, key_length = (int(branch.basket(basket.number).member(name)) for name in ("fObjlen", "fKeylen"))
+            payload = raw[basket.seek + key_length : basket.seek + basket.length]
+            found += [(b"--", payload, size)] if len(payload) == size else blocks.split(payload)
+    return found
+
+
+def bare() -> Callable[[Block], object]:
+    """Return a function that decompresses a block, for one thread."""
+    scratch = np.empty(1 << 24, np.uint8)
+    zstd = zstandard.ZstdDecompressor()
+    decoders: dict[bytes, Callable[[memoryview, int], object]] = {
+        b"ZL": deflate.zlib_decompress,
+        b"XZ": lambda data, _: lzma.decompress(data),
+        b"L4": lambda data, size: cramjam.lz4.decompress_block_into(data[8:], scratch.data),
+        b"ZS": lambda data, size: zstd.decompress(data, max_output_size=size),
+        b"--": lambda data, _: bytes(data),
+    }
+    return lambda block: decoders[block[0]](block[1], block[2])
+
+
+def floor(all_blocks: list[Block], threads: int) -> None:
+    """Decompress blocks on threads."""
+    remaining = iter(all_blocks)
+
+    def work() -> None:
+        decode = bare()
+        for block in remaining:
+            decode(block)
+
+    if threads == 1:
+        work()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work) for _ in range(threads)]:
+            done.result()
+
+
+def in_turn(functions: dict[str, Callable[[], object]], repeat: int) -> dict[str, list[float]]:
+    """Time functions one after the other, again and again."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for _ in range(repeat + 1):  # the first round warms up
+        for name, function in functions.items():
+            began = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - began)
+    return {name: times[1:] for name, times in seconds.items()}
+
+
+def measure(path: Path, branches: tuple[str, ...], threads: int, repeat: int) -> dict[str, Any]:
+    """Time the three ways for one file, after comparing their results."""
+    with EventFile(str(path), ("Events",)) as events:
+        tree, n = events._tree, events.entries
+        executor = uproot.ThreadPoolExecutor(threads) if threads > 1 else None
+        layouts = {name: found for name in branches if (found := bulk.layout(tree[name])) is not None}
+        assert layouts.keys() == set(branches)
+
+        def by_uproot() -> Any:
+            return tree.arrays(list(branches), library="ak", decompression_executor=executor)
+
+        def in_bulk() -> Any:
+            return bulk.read(str(path), layouts, 0, n, threads)
+
+        ours, theirs = in_bulk(), by_uproot()
+        for name in branches:
+            array = theirs[name].layout
+            assert ours[name].content.tobytes() == np.asarray(array.content.data).tobytes(), name
+            np.testing.assert_array_equal(ours[name].offsets, np.asarray(array.offsets.data))
+        all_blocks = touched(path, layouts, n)
+        seconds = in_turn({"floor": lambda: floor(all_blocks, threads), "bulk": in_bulk, "uproot": by_uproot}, repeat)
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    return {
+        "events": n,
+        "compressed_bytes": sum(len(data) for _, data, _ in all_blocks),
+        "bytes": sum(size for *_, size in all_blocks),
+        "seconds": seconds,
+        "median_s": median,
+        "bulk_over_floor": median["bulk"] / median["floor"],
+        "uproot_over_bulk": median["uproot"] / median["bulk"],
+    }
+
+
+def opening(path: Path, repeat: int) -> dict[str, float]:
+    """Time the opening of a file to the tree's metadata."""
+
+    def reopen() -> None:
+        with EventFile(str(path), ("Events",)):
+            pass
+
+    return {"open_s": statistics.median(in_turn({"open": reopen}, repeat)["open"])}
+
+
+def main() -> None:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--repeat", type=int, default=9)
+    parser.add_argument("--codecs", nargs="+", choices=CODECS, default=CODECS)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    result: dict[str, Any] = {"machine": machine(), "rows": []}
+    print(result["machine"])
+    print("case                           codec         floor s   bulk s  uproot s  bulk/floor  uproot/bulk  Mev/s")
+    for case, (branches, threads) in CASES.items():
+        for codec in arguments.codecs:
+            path = arguments.folder / f"events-{codec}.root"
+            row = {"case": case, "codec": codec, **measure(path, branches, threads, arguments.repeat)}
+            result["rows"].append(row)
+            times = "  ".join(f"{row['median_s'][name]:8.4f}" for name in ("floor", "bulk", "uproot"))
+            ratios = f"{row['bulk_over_floor']:10.2f}  {row['uproot_over_bulk']:11.2f}"
+            print(f"{case:30} {codec:12} {times}  {ratios}  {row['events'] / row['median_s']['bulk'] / 1e6:5.1f}")
+    result["opening"] = opening(arguments.folder / f"events-{arguments.codecs[0]}.root", arguments.repeat)
+    print(f"opening a file of 15 branches: {result['opening']['open_s'] * 1e3:.1f} ms")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

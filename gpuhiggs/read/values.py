@@ -1,0 +1,196 @@
+"""Values: from the baskets of a branch to one flat array over a range of events.
+
+Each basket is decoded by itself, on any thread: decompressed, and copied to its final place while its bytes are
+swapped to the machine's order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..errors import FileError
+from . import blocks
+from .baskets import Basket, Header
+
+_OFFSET = np.dtype(">i4")
+VECTOR_HEADER = 10
+"""Bytes before the values of a ``std::vector``: byte count (4), version (2) and size (4); ROOT, ``TBufferFile``."""
+
+
+class Values(NamedTuple):
+    """What a branch holds over a range of events."""
+
+    content: np.ndarray
+    offsets: np.ndarray | None
+    """Of the events' objects, from 0; None: one value an event."""
+
+
+class Content(NamedTuple):
+    """What a basket holds, decompressed."""
+
+    raw: np.ndarray
+    """Bytes."""
+    border: int
+    """How many of them are values; offsets follow."""
+    key_length: int
+    """What the offsets are to be reduced by."""
+    offsets: np.ndarray | None = None
+    """The offsets of an embedded basket, from the first value."""
+
+
+def embedded(basket: Basket) -> Content:
+    """Return the content of a basket that stands in the tree's metadata."""
+    raw = np.ascontiguousarray(basket.embedded.data).view(np.uint8)
+    return Content(raw, len(raw), 0, basket.embedded.byte_offsets)
+
+
+def decompressed(header: Header, basket: memoryview) -> Content:
+    """Return the content of a basket; what is not compressed is a view of its bytes.
+
+    Raises
+    ------
+    FileError
+        If a block is damaged; without the name of the file.
+    """
+    payload = basket[header.key_length :]
+    raw = payload if len(payload) == header.size else blocks.decompress(payload, header.size)
+    return Content(np.frombuffer(raw, np.uint8), header.border, header.key_length)
+
+
+class Shape(NamedTuple):
+    """Which items of a branch belong to which events."""
+
+    first: int
+    """The event that it begins with."""
+    offsets: np.ndarray | None = None
+    """Of the events' items, from 0; None: one item an event."""
+
+    def items(self, events: Sequence[int]) -> list[int]:
+        """Return the first item of each of some events."""
+        places = np.asarray(events, np.int64) - self.first
+        found: list[int] = (places if self.offsets is None else self.offsets[places]).tolist()
+        return found
+
+
+class Numbers:
+    """A branch whose baskets hold nothing but values; a counter gives the shape of a jagged one."""
+
+    def __init__(self, dtype: np.dtype[Any], baskets: Sequence[Basket], shape: Shape, start: int, stop: int) -> None:
+        self.baskets = baskets
+        self._dtype, self._shape, self._range = dtype, shape, (start, stop)
+        self._first, self._last = shape.items([start, stop])
+        self._edges = shape.items([one.start for one in baskets] + [one.stop for one in baskets[-1:]])
+        self._content = np.empty(0, dtype.newbyteorder("="))
+
+    def check(self, number: int, border: int) -> None:
+        """Compare the bytes of values that a basket claims with the events that it has.
+
+        Raises
+        ------
+        FileError
+            If they disagree; without the name of file and branch.
+        """
+        expected = (self._edges[number + 1] - self._edges[number]) * self._dtype.itemsize
+        if border != expected:
+            source = "its events" if self._shape.offsets is None else "the counter of its events"
+            msg = f"{border} bytes of values, expected {expected} from {source}"
+            raise FileError(msg)
+
+    def allocate(self) -> None:
+        """Make room, once every basket has been checked."""
+        self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
+
+    def decode(self, number: int, content: Content) -> None:
+        """Decode one basket."""
+        begin = self._edges[number]
+        first, last = max(self._first, begin), min(self._last, self._edges[number + 1])
+        wanted = content.raw[(first - begin) * self._dtype.itemsize : (last - begin) * self._dtype.itemsize]
+        _copy(wanted, self._dtype, self._content[first - self._first : last - self._first])
+
+    def values(self) -> Values:
+        """Return the whole, once every basket has been decoded."""
+        if self._shape.offsets is None:
+            return Values(self._content, None)
+        start, stop = (event - self._shape.first for event in self._range)
+        offsets = self._shape.offsets[start : stop + 1]
+        return Values(self._content, offsets - self._first if self._first else offsets)
+
+
+class Vectors:
+    """A branch of ``std::vector``: each event has a header, and its basket has the offsets of the events."""
+
+    def __init__(self, dtype: np.dtype[Any], baskets: Sequence[Basket], start: int, stop: int) -> None:
+        self.baskets = baskets
+        self._dtype, self._range = dtype, (start, stop)
+        self._parts: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * len(baskets)
+
+    def check(self, number: int, border: int) -> None:
+        """Nothing is known before a basket is decoded."""
+
+    def allocate(self) -> None:
+        """Nothing is known before a basket is decoded."""
+
+    def decode(self, number: int, content: Content) -> None:
+        """Decode one basket.
+
+        Raises
+        ------
+        FileError
+            If the offsets of its events disagree with the sizes of their vectors; without the name of file and branch.
+        """
+        basket, (start, stop) = self.baskets[number], self._range
+        edges = _edges(content, basket.stop - basket.start)
+        edges = edges[max(start, basket.start) - basket.start : min(stop, basket.stop) - basket.start + 1]
+        counts, rest = np.divmod(np.diff(edges) - VECTOR_HEADER, self._dtype.itemsize)
+        if rest.any() or (counts < 0).any():
+            msg = "the offsets of its events do not fit to vectors"
+            raise FileError(msg)
+        headers = edges[:-1, None] + np.arange(VECTOR_HEADER)
+        sizes = content.raw[headers[:, 6:]].view(">u4")[:, 0]
+        if (sizes != counts).any():
+            msg = "the sizes of its vectors disagree with the offsets of its events"
+            raise FileError(msg)
+        kept = np.ones(int(edges[-1] - edges[0]), np.bool_)
+        kept[headers - edges[0]] = False
+        values = np.empty(int(counts.sum()), self._dtype.newbyteorder("="))
+        _copy(content.raw[edges[0] : edges[-1]][kept], self._dtype, values)
+        self._parts[number] = counts, values
+
+    def values(self) -> Values:
+        """Return the whole, once every basket has been decoded."""
+        start, stop = self._range
+        offsets = np.zeros(stop - start + 1, np.int64)
+        if not self._parts:
+            return Values(np.empty(0, self._dtype.newbyteorder("=")), offsets)
+        np.cumsum(np.concatenate([counts for counts, _ in self._parts]), out=offsets[1:])
+        return Values(np.concatenate([values for _, values in self._parts]), offsets)
+
+
+def _copy(raw: np.ndarray, dtype: np.dtype[Any], out: np.ndarray) -> None:
+    """Copy values, swapping bytes."""
+    if dtype.kind == "b":
+        np.not_equal(raw, 0, out=out)  # a damaged byte is no third truth value
+    else:
+        out[:] = raw.view(dtype)
+
+
+def _edges(content: Content, n: int) -> np.ndarray:
+    """Return where each of *n* entries of a basket begins and ends.
+
+    Behind the values stand n + 1, n offsets from the beginning of the key, and one number without meaning.
+    """
+    if content.offsets is not None:
+        edges = content.offsets.astype(np.int64)
+    else:
+        tail = content.raw[content.border :]
+        if len(tail) != (n + 2) * _OFFSET.itemsize or int(tail[:4].view(_OFFSET)[0]) != n + 1:
+            msg = f"{len(tail)} bytes of offsets for {n} entries"
+            raise FileError(msg)
+        edges = np.append(tail[4:-4].view(_OFFSET) - np.int64(content.key_length), content.border)
+    if len(edges) != n + 1 or edges[0] != 0 or edges[-1] != content.border or (np.diff(edges) < VECTOR_HEADER).any():
+        msg = "the offsets of its entries are no ascending numbers from 0 to the end of its values"
+        raise FileError(msg)
+    return edges
