@@ -15,7 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuhiggs import channels, config, engine
-from gpuhiggs.config import AxisConfig, DatasetConfig, RunConfig, SelectionConfig, build_cuts, validate
+from gpuhiggs.config import AxisConfig, DatasetConfig, RunConfig, SelectionConfig, validate
+from gpuhiggs.cuts import build_cuts
 from gpuhiggs.errors import ConfigError
 from gpuhiggs.kernels.language import Positive, Real, Switch, Whole
 

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config import SelectionConfig, build_cuts
+from ..config import SelectionConfig
+from ..cuts import build_cuts
 from ..errors import ConfigError
 from ..histogram import HistogramSpec
 from ..kernels.gate import Dataset, LumiMask
