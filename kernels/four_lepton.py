@@ -9,11 +9,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import fill as sums
+from . import four_lepton_out as output
 from . import four_vector as p4
 from . import gate as quality
 from . import zz
+from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
 from .jets import JetCuts, Jets, count_jets
-from .language import Float32, Float64, Int64, Positive, add, each, local, local_int, scalar, take
+from .language import Float32, Positive, add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -30,6 +32,8 @@ from .leptons import (
 from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z
 
 gate = quality.gate
+Tables, Out, Selected = output.Tables, output.Out, output.Selected
+FINAL_STATES = output.FINAL_STATES
 generator_weight = quality.generator_weight
 
 GATES = quality.STEPS
@@ -37,18 +41,14 @@ GATES = quality.STEPS
 STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
 """The rows of the cutflow after the gate's."""
 
-FINAL_STATES = ("4mu", "4e", "2e2mu")
 CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
 
-HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l", *(f"n_minus_one_{cut}" for cut in zz.CUTS))
+HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
-M4L, M_Z1, M_Z2, PT4L, N_MINUS_ONE = range(5)
+N_MINUS_ONE = len(COMMON)
 
 ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
-
-BAD_WEIGHT, OVER_CAPACITY = range(2)
-"""Rows of ``out.errors``: a weight that cannot be summed; more leptons or FSR photons than there is room for."""
 
 
 class Met(NamedTuple):
@@ -84,36 +84,6 @@ class Cuts(NamedTuple):
     zz: zz.ZZCuts
     jet: JetCuts
     category: CategoryCuts
-
-
-class Tables(NamedTuple):
-    """Lookup tables."""
-
-    lumi_mask: quality.LumiMask
-
-
-class Selected(NamedTuple):
-    """The selected events, in the order in which they were found."""
-
-    n: Int64
-    capacity: int
-    event: Int64
-    final_state: Int64
-    category: Int64
-    m4l: Float64
-    m_z1: Float64
-    m_z2: Float64
-    pt4l: Float64
-    weight: Float64
-
-
-class Out(NamedTuple):
-    """What the channel fills."""
-
-    errors: Int64
-    cutflow: sums.Counter
-    histograms: sums.Histograms
-    selected: Selected
 
 
 @scalar
@@ -243,19 +213,5 @@ def body(event, shift, inputs, cuts, tables, out):
     n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
     category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, inputs.met.pt[event], cuts.category)
     state = final_state(leptons, i, k)
-    row = category * 3 + state
-    sums.fill(out.histograms, M4L, row, chosen.m4l, shift, weight)
-    sums.fill(out.histograms, M_Z1, row, chosen.m_z1, shift, weight)
-    sums.fill(out.histograms, M_Z2, row, chosen.m_z2, shift, weight)
-    sums.fill(out.histograms, PT4L, row, chosen.pt4l, shift, weight)
-    if shift == 0:
-        place = take(out.selected.n, 0)
-        if place < out.selected.capacity:
-            out.selected.event[place] = event
-            out.selected.final_state[place] = state
-            out.selected.category[place] = category
-            out.selected.m4l[place] = chosen.m4l
-            out.selected.m_z1[place] = chosen.m_z1
-            out.selected.m_z2[place] = chosen.m_z2
-            out.selected.pt4l[place] = chosen.pt4l
-            out.selected.weight[place] = value
+    found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
+    write(event, shift, found, weight, out)

@@ -10,22 +10,27 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import fill as sums
+from . import four_lepton_out as output
 from . import four_vector as p4
 from . import gate as quality
 from . import real
-from .language import Float32, Float64, Int32, Int64, Positive, add, each, local, local_int, scalar, take
+from .four_lepton_out import (
+    BAD_WEIGHT,
+    COMMON,
+    OVER_CAPACITY,
+    Reconstructed,
+    write,
+)
+from .language import Float32, Int32, Int64, Positive, add, each, local, local_int, scalar
 from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z, off_shell, place
 
 GATES = quality.STEPS
 gate = quality.gate
+Tables, Out, Selected = output.Tables, output.Out, output.Selected
+FINAL_STATES = output.FINAL_STATES
 
 STEPS = ("four_leptons", "charge", "flavour", "pt")
-FINAL_STATES = ("4mu", "4e", "2e2mu")
-HISTOGRAMS = ("m4l", "m_z1", "m_z2", "pt4l")
-M4L, M_Z1, M_Z2, PT4L = range(4)
-
-BAD_WEIGHT, OVER_CAPACITY = range(2)
-"""Rows of ``out.errors``."""
+HISTOGRAMS = COMMON
 
 
 class ScaleFactors(NamedTuple):
@@ -95,35 +100,6 @@ class Cuts(NamedTuple):
     dataset: quality.Dataset
     lepton: LeptonCuts
     event: EventCuts
-
-
-class Tables(NamedTuple):
-    """Lookup tables."""
-
-    lumi_mask: quality.LumiMask
-
-
-class Selected(NamedTuple):
-    """The selected events, in the order in which they were found."""
-
-    n: Int64
-    capacity: int
-    event: Int64
-    final_state: Int64
-    m4l: Float64
-    m_z1: Float64
-    m_z2: Float64
-    pt4l: Float64
-    weight: Float64
-
-
-class Out(NamedTuple):
-    """What the channel fills."""
-
-    errors: Int64
-    cutflow: sums.Counter
-    histograms: sums.Histograms
-    selected: Selected
 
 
 generator_weight = quality.generator_weight
@@ -275,17 +251,4 @@ def body(event, shift, inputs, cuts, tables, out):
     m4l = p4.mass(four)
     pt4l = p4.pt(four)
     m_z1, m_z2 = pairing(leptons)
-    sums.fill(out.histograms, M4L, state, m4l, shift, weight)
-    sums.fill(out.histograms, M_Z1, state, m_z1, shift, weight)
-    sums.fill(out.histograms, M_Z2, state, m_z2, shift, weight)
-    sums.fill(out.histograms, PT4L, state, pt4l, shift, weight)
-    if shift == 0:
-        place = take(out.selected.n, 0)
-        if place < out.selected.capacity:
-            out.selected.event[place] = event
-            out.selected.final_state[place] = state
-            out.selected.m4l[place] = m4l
-            out.selected.m_z1[place] = m_z1
-            out.selected.m_z2[place] = m_z2
-            out.selected.pt4l[place] = pt4l
-            out.selected.weight[place] = value
+    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), weight, out)

@@ -115,28 +115,21 @@ class FsrCuts(NamedTuple):
 
 
 @scalar
-def relaxed_muon(muons, i, cuts):
-    """Whether a muon passes everything but identification and isolation."""
+def is_prompt(leptons, i, cuts):
+    """Whether a lepton of either flavour passes the kinematic cuts and comes from the primary vertex."""
     return (
-        muons.pt[i] > cuts.pt_min
-        and abs(muons.eta[i]) < cuts.eta_max
-        and abs(muons.dxy[i]) < cuts.dxy_max
-        and abs(muons.dz[i]) < cuts.dz_max
-        and abs(muons.sip3d[i]) < cuts.sip3d_max
-        and (muons.is_global[i] or (muons.is_tracker[i] and muons.n_stations[i] > 0))
+        leptons.pt[i] > cuts.pt_min
+        and abs(leptons.eta[i]) < cuts.eta_max
+        and abs(leptons.dxy[i]) < cuts.dxy_max
+        and abs(leptons.dz[i]) < cuts.dz_max
+        and abs(leptons.sip3d[i]) < cuts.sip3d_max
     )
 
 
 @scalar
-def relaxed_electron(electrons, i, cuts):
-    """Whether an electron passes everything but identification."""
-    return (
-        electrons.pt[i] > cuts.pt_min
-        and abs(electrons.eta[i]) < cuts.eta_max
-        and abs(electrons.dxy[i]) < cuts.dxy_max
-        and abs(electrons.dz[i]) < cuts.dz_max
-        and abs(electrons.sip3d[i]) < cuts.sip3d_max
-    )
+def relaxed_muon(muons, i, cuts):
+    """Whether a muon passes everything but identification and isolation; an electron is relaxed if it is prompt."""
+    return is_prompt(muons, i, cuts) and (muons.is_global[i] or (muons.is_tracker[i] and muons.n_stations[i] > 0))
 
 
 @scalar
@@ -178,7 +171,7 @@ def match_photon(event, photon, inputs, cuts):
                 owner = 2 * i
         for i in each(inputs.electrons, event):
             dr2 = p4.delta_r2(eta, phi, inputs.electrons.eta[i], inputs.electrons.phi[i])
-            if dr2 < nearest and relaxed_electron(inputs.electrons, i, cuts.electron):
+            if dr2 < nearest and is_prompt(inputs.electrons, i, cuts.electron):
                 nearest = dr2
                 owner = 2 * i + 1
     dr = real.sqrt(nearest)
@@ -257,7 +250,7 @@ def select_leptons(event, inputs, cuts, photons, leptons):
             leptons.entry[n] = i
             n += 1
     for i in each(electrons, event):
-        if relaxed_electron(electrons, i, cuts.electron) and identified_electron(electrons, i, cuts.electron):
+        if is_prompt(electrons, i, cuts.electron) and identified_electron(electrons, i, cuts.electron):
             if n == CAPACITY:
                 return -1
             leptons.kind[n] = 11

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import four_vector as p4
 from .four_vector import P4
 from .language import Column, scalar
 
@@ -85,9 +84,3 @@ def place(leptons, n, charge, pt, eta, phi, bare, dressed, photon):
     leptons.dressed.pz[n] = dressed.pz
     leptons.dressed.e[n] = dressed.e
     leptons.photon[n] = photon
-
-
-@scalar
-def four_lepton_mass(leptons, i, j, k, l):  # noqa: E741
-    """Return the invariant mass of four leptons and their FSR photons."""
-    return p4.mass(p4.plus(dressed_pair(leptons, i, j), dressed_pair(leptons, k, l)))

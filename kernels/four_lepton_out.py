@@ -1,0 +1,81 @@
+"""What every four-lepton channel fills: its histograms, cutflow and selected events."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import fill as sums
+from . import gate as quality
+from .language import Float64, Int64, scalar, take
+
+FINAL_STATES = ("4mu", "4e", "2e2mu")
+
+COMMON = ("m4l", "m_z1", "m_z2", "pt4l")
+"""The first histograms of each channel."""
+M4L, M_Z1, M_Z2, PT4L = range(4)
+
+BAD_WEIGHT, OVER_CAPACITY = range(2)
+"""Rows of ``out.errors``: a weight that cannot be summed; more leptons or FSR photons than there is room for."""
+
+
+class Tables(NamedTuple):
+    """Lookup tables."""
+
+    lumi_mask: quality.LumiMask
+
+
+class Selected(NamedTuple):
+    """The selected events, in the order in which they were found."""
+
+    n: Int64
+    capacity: int
+    event: Int64
+    final_state: Int64
+    category: Int64
+    m4l: Float64
+    m_z1: Float64
+    m_z2: Float64
+    pt4l: Float64
+    weight: Float64
+
+
+class Out(NamedTuple):
+    """What the channel fills."""
+
+    errors: Int64
+    cutflow: sums.Counter
+    histograms: sums.Histograms
+    selected: Selected
+
+
+class Reconstructed(NamedTuple):
+    """A selected event: GeV."""
+
+    final_state: int
+    category: int
+    m4l: float
+    m_z1: float
+    m_z2: float
+    pt4l: float
+    weight: float
+
+
+@scalar
+def write(event, shift, found, weight, out):
+    """Fill a selected event; *weight* is its weight as integers."""
+    row = found.category * 3 + found.final_state
+    sums.fill(out.histograms, M4L, row, found.m4l, shift, weight)
+    sums.fill(out.histograms, M_Z1, row, found.m_z1, shift, weight)
+    sums.fill(out.histograms, M_Z2, row, found.m_z2, shift, weight)
+    sums.fill(out.histograms, PT4L, row, found.pt4l, shift, weight)
+    if shift == 0:
+        place = take(out.selected.n, 0)
+        if place < out.selected.capacity:
+            out.selected.event[place] = event
+            out.selected.final_state[place] = found.final_state
+            out.selected.category[place] = found.category
+            out.selected.m4l[place] = found.m4l
+            out.selected.m_z1[place] = found.m_z1
+            out.selected.m_z2[place] = found.m_z2
+            out.selected.pt4l[place] = found.pt4l
+            out.selected.weight[place] = found.weight
