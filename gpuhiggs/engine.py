@@ -1,11 +1,8 @@
 """The engine: from a configuration to counts.
 
 ``inspect`` looks at each file, ``work_items`` cuts it into ranges of events, ``process`` runs the channel's kernel over
-one range, and :class:`Tally` adds up what comes back. Every step is a plain function of plain data, so that whoever
-calls them, one process or a cluster, in whatever order and how often, gets the same sums.
-
-A file counts when all its items are there: an incomplete one leaves the sums, and its part of the normalisation with
-them.
+one range, and :class:`.tally.Tally` adds up what comes back. Every step is a plain function of plain data, so that
+whoever calls them, one process or a cluster, in whatever order and how often, gets the same sums.
 """
 
 from __future__ import annotations
@@ -15,7 +12,6 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,49 +27,9 @@ from .kernels import gate, launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
 from .read import BitMask, Request, Resolved, opened
+from .tally import Failure, FileInfo, Partial, Tally, WorkItem
 
 _log = logging.getLogger(__name__)
-
-
-class WorkItem(NamedTuple):
-    """A range of events of one file."""
-
-    dataset: str
-    path: str
-    start: int
-    stop: int
-
-
-class FileInfo(NamedTuple):
-    """What is known of a file before its events are read."""
-
-    dataset: str
-    path: str
-    uuid: str
-    entries: int
-    sum_of_weights: float | None
-    notes: tuple[str, ...] = ()
-    """What the file does not have and is taken for granted instead."""
-
-
-class Failure(NamedTuple):
-    """A file or a range of events that could not be processed."""
-
-    dataset: str
-    path: str
-    start: int
-    stop: int
-    error: str
-
-
-class Partial(NamedTuple):
-    """What one work item gives."""
-
-    item: WorkItem
-    counts: Counts
-    selected: dict[str, np.ndarray]
-    """Selected events by field; ``entry`` is their place in the file."""
-    seconds: float
 
 
 class Lost(NamedTuple):
@@ -283,68 +239,7 @@ def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
     return [WorkItem(info.dataset, info.path, a, b) for a, b in itertools.pairwise(edges)]
 
 
-# --- adding up -----------------------------------------------------------------------------------------------------
-
-
-@dataclass
-class _File:
-    """What has come back of one file so far."""
-
-    info: FileInfo
-    waiting: set[tuple[int, int]]
-    counts: Counts = field(default_factory=Counts)
-    selected: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
-
-
-class Tally:
-    """Adds up partial results, file by file: each item once, each file whole or not at all."""
-
-    def __init__(self) -> None:
-        self.counts = Counts()
-        self.complete: list[FileInfo] = []
-        self.failures: list[Failure] = []
-        self.selected: dict[tuple[str, str], dict[str, np.ndarray]] = {}
-        self._open: dict[tuple[str, str], _File] = {}
-
-    def expect(self, info: FileInfo, items: list[WorkItem]) -> None:
-        """Announce a file and its items."""
-        self._open[info.dataset, info.path] = _File(info, {(item.start, item.stop) for item in items})
-
-    def add(self, result: Partial | Failure) -> None:
-        """Take in one result; a second result of the same item changes nothing."""
-        if isinstance(result, Failure):
-            key = result.dataset, result.path
-            if result not in self.failures and key not in self.selected:
-                self.failures.append(result)
-                self._open.pop(key, None)
-            return
-        item = result.item
-        file = self._open.get((item.dataset, item.path))
-        if file is None or (item.start, item.stop) not in file.waiting:
-            return
-        file.waiting.remove((item.start, item.stop))
-        file.counts = file.counts + result.counts
-        file.selected.append((item.start, result.selected))
-        if not file.waiting:
-            self._close(file)
-
-    def _close(self, file: _File) -> None:
-        key = file.info.dataset, file.info.path
-        del self._open[key]
-        self.counts = self.counts + file.counts
-        self.complete.append(file.info)
-        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0])]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(joined["entry"], kind="stable")  # a GPU finds them in any order
-        self.selected[key] = {name: values[order] for name, values in joined.items()}
-
-    def finish(self) -> None:
-        """Close the books: every file announced is either complete or a failure."""
-        for file in list(self._open.values()):
-            start, stop = min(file.waiting)
-            self.add(Failure(file.info.dataset, file.info.path, start, stop, f"{file.info.path}: no result came back"))
-        self.complete.sort()
-        self.failures.sort()
+# --- the run ---------------------------------------------------------------------------------------------------------
 
 
 def run(

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 
 from gpuhiggs import channels, engine, normalisation
 from gpuhiggs.config import RunConfig
-from gpuhiggs.engine import Failure, FileInfo, Partial, Tally, WorkItem
 from gpuhiggs.errors import ConfigError
 from gpuhiggs.histogram import Counts, sum_of_squares, sum_of_weights
+from gpuhiggs.tally import Failure, FileInfo, Partial, Tally, WorkItem
 
 Branches = dict[str, Any]
 Events = Callable[..., Branches]
@@ -426,7 +426,7 @@ def test_an_error_nobody_thought_of_is_a_failure_of_its_file(
     paths = [write_nanoaod(tmp_path / f"{name}.root", four_muon_events(5)) for name in "ab"]
     plain = engine._process
 
-    def out_of_memory(prepared: engine.Prepared, item: engine.WorkItem) -> engine.Partial:
+    def out_of_memory(prepared: engine.Prepared, item: WorkItem) -> Partial:
         if item.path == str(paths[0]):
             raise MemoryError
         return plain(prepared, item)

@@ -19,6 +19,7 @@ from rich.table import Table
 from .. import cluster, engine, measurement, normalisation
 from ..config import RunConfig
 from ..errors import InputError
+from ..tally import Tally
 from . import page, run_folder, scan, stack
 
 Figures = list[tuple[Path, str]]
@@ -52,7 +53,7 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit
 
 def _fit(
     config: RunConfig,
-    tally: engine.Tally,
+    tally: Tally,
     folder: Path,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
