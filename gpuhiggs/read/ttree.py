@@ -77,11 +77,12 @@ class TreeTable:
         found: dict[str, Volume] = {}
         for name in {*names, *counters}:
             branch = self._tree[name]
-            codec = codec_of(branch.member("fCompress"))
-            before = found.get(codec, Volume(0, 0))
-            stored, size = branch.compressed_bytes, branch.uncompressed_bytes
-            found[codec] = Volume(before.stored + int(stored), before.size + int(size))
-        return found
+            parts = [(codec_of(branch.member("fCompress")), branch.compressed_bytes, branch.uncompressed_bytes)]
+            parts += [("none", len(one.data), len(one.data)) for one in branch.embedded_baskets]
+            for codec, stored, size in parts:
+                before = found.get(codec, Volume(0, 0))
+                found[codec] = Volume(before.stored + int(stored), before.size + int(size))
+        return {codec: volume for codec, volume in found.items() if volume.size}
 
 
 def codec_of(setting: int) -> str:
