@@ -36,6 +36,7 @@ import numpy as np
 from numba import njit, types
 from numba.core import entrypoints
 
+from . import sources
 from .language import Column, leaves, without_literals
 
 COMPUTE_CAPABILITY = (9, 0)
@@ -190,12 +191,12 @@ def cache_folder() -> Path:
 def source_hash(program: Program | Loop) -> str:
     """Return the hash of all that decides about the machine code of a program: sources, versions, options."""
     digest = hashlib.sha256()
-    namespace_file = Path(program.namespace().__file__ or "")
-    for path in sorted({*Path(__file__).resolve().parent.glob("*.py"), namespace_file.resolve()}):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    text = driver_source(program)
+    for name, source in sorted(sources.reached(*sources.imports(text), __name__).items()):
+        digest.update(f"{name}\0{source}\0".encode())
     for package in ("numba", "llvmlite", "numpy"):
         digest.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}".encode())
+    digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}\0{text}".encode())
     return digest.hexdigest()[:24]
 
 
