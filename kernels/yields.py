@@ -30,7 +30,7 @@ def code4(theta, up, down, series, at):
 
 @scalar
 def asymmetric(theta, up, down):
-    """Combine's asymmetric log-normal (`ProcessNormalization::logKappaForX`): smooth inside |θ| < 1/2."""
+    """Give Combine's asymmetric log-normal (`ProcessNormalization::logKappaForX`): smooth inside |θ| < 1/2."""
     if theta >= 0.5 or theta <= -0.5:
         return exponential(theta, up, down)
     mean, half = 0.5 * (up - down), 0.5 * (up + down)
@@ -76,13 +76,10 @@ def polynomial(model, number, first, last, theta, slopes, at):
 
 @scalar
 def rational(model, number, theta, slopes):
-    """The ratio of two polynomials; its slopes by the variables stay in the first half of *slopes*."""
+    """Return the ratio of two polynomials; its slopes by the variables stay in the first half of *slopes*."""
     start, stop, half = model.rational_start[number], model.rational_start[number + 1], len(model.variable)
-    first, middle, last = (
-        model.numerator_start[number],
-        model.denominator_start[number],
-        model.numerator_start[number + 1],
-    )
+    first, last = model.numerator_start[number], model.numerator_start[number + 1]
+    middle = model.denominator_start[number]
     above = polynomial(model, number, first, middle, theta, slopes, start)
     below = polynomial(model, number, middle, last, theta, slopes, half + start)
     for v in range(start, stop):

@@ -59,7 +59,7 @@ class Minima(NamedTuple):
     @property
     def converged(self) -> npt.NDArray[np.bool_]:
         """Which fits converged, shape (fits,)."""
-        return self.status == CONVERGED
+        return np.asarray(self.status == CONVERGED)
 
 
 def profiled_bins(model: FlatModel, keep: Collection[int] = ()) -> IndexArray:

@@ -1,4 +1,4 @@
-"""Factors that are polynomials of parameters, or ratios of two: ``kappa_V**2 * kappa_t**2 / (0.75 + 0.25*kappa_t**2)``."""
+"""Factors that are polynomials of parameters, or ratios of two: ``kappa_V**2 / (0.75 + 0.25*kappa_t**2)``."""
 
 from __future__ import annotations
 

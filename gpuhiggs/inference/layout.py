@@ -153,7 +153,12 @@ def _factors(blocks: Blocks, index: dict[str, int]) -> dict[str, Any]:
 
 
 def _rationals(rationals: Sequence[Rational], index: dict[str, int]) -> dict[str, Any]:
-    starts, variables, numerators, denominators, coefficients, powers, power_starts = [0], [], [0], [], [], [], []
+    starts, numerators = [0], [0]
+    variables: list[int] = []
+    denominators: list[int] = []
+    coefficients: list[float] = []
+    powers: list[int] = []
+    power_starts: list[int] = []
     for expression in rationals:
         names = expression.variables
         variables += [index[name] for name in names]

@@ -156,4 +156,4 @@ def _next(inside: tuple[float, float], outside: tuple[float, float] | None, want
 def _usable(covariance: FloatArray, step: FloatArray) -> FloatArray:
     """Return a covariance as a first inverse Hessian: parameters without a variance get one from their scale."""
     missing = np.diag(covariance) <= 0.0
-    return covariance + np.diag(np.where(missing, step**2, 0.0))
+    return np.asarray(covariance + np.diag(np.where(missing, step**2, 0.0)))
