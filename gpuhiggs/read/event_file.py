@@ -15,8 +15,9 @@ import numpy as np
 from ..columns import OFFSETS, Wanted, assemble, has_objects
 from ..errors import FileError, InputError, SchemaError
 from ..schema import Branch, Schema
+from .cache import ColumnCache
+from .opening import open_table
 from .request import BitMask, Column, Request, Resolved
-from .root_file import open_root
 from .table import Table
 from .values import Values
 
@@ -24,11 +25,11 @@ from .values import Values
 class EventFile:
     """An open file with events."""
 
-    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1) -> None:
+    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1, cache: ColumnCache | None = None) -> None:
         self.path = path
         self.threads = threads
         with _reading(path):
-            self.table: Table = _open(path, trees)
+            self.table: Table = open_table(path, trees, cache)
         self.entries = self.table.entries
         self.uuid = self.table.uuid
         """The identity that the file was given when it was written."""
@@ -180,17 +181,6 @@ class EventFile:
             return None
         with _reading(self.path):
             return self.table.sums(schema.runs, schema.sum_of_weights)
-
-
-def _open(path: str, trees: tuple[str, ...]) -> Table:
-    """Open a file as what its first bytes say it is."""
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic != b"PAR1":
-        return open_root(path, trees)
-    from .parquet import ParquetTable  # an extra
-
-    return ParquetTable(path)
 
 
 def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:
