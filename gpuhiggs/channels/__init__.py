@@ -6,10 +6,26 @@ A selection's YAML file lies beside its channel: every cut and binning with the 
 from __future__ import annotations
 
 from ..errors import ConfigError
-from . import dilepton, diphoton, four_lepton, four_lepton_atlas
+from . import (
+    dilepton,
+    dilepton_atlas,
+    diphoton,
+    diphoton_atlas,
+    four_lepton,
+    four_lepton_atlas,
+    four_lepton_atlas_2025,
+)
 from .channel import Channel
 
-_ALL = (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL, diphoton.CHANNEL, dilepton.CHANNEL)
+_ALL = (
+    four_lepton.CHANNEL,
+    four_lepton_atlas.CHANNEL,
+    four_lepton_atlas_2025.CHANNEL,
+    diphoton.CHANNEL,
+    diphoton_atlas.CHANNEL,
+    dilepton.CHANNEL,
+    dilepton_atlas.CHANNEL,
+)
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 
 __all__ = ["CHANNELS", "Channel", "find"]
