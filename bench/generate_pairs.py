@@ -34,7 +34,9 @@ def _pairs(
     chosen = np.flatnonzero(rng.random(n_events) < share)
     resonant = rng.random(chosen.size) < PAIR_SHARE
     true, other = chosen[resonant], chosen[~resonant]
-    mass = np.where(rng.random(true.size) < 0.5, rng.normal(masses[1] - 55, 2, true.size), rng.uniform(*masses, true.size))
+    mass = np.where(
+        rng.random(true.size) < 0.5, rng.normal(masses[1] - 55, 2, true.size), rng.uniform(*masses, true.size)
+    )
     pt, eta, phi = two_body_decays(rng, mass)
     few = np.setdiff1d(np.arange(n_events), chosen)
     few = few[rng.random(few.size) < 0.4]
