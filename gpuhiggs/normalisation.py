@@ -15,8 +15,8 @@ import numpy as np
 
 from . import channels
 from .config import DatasetConfig, RunConfig
-from .engine import Tally
 from .histogram import sum_of_squares, sum_of_weights, to_hist
+from .tally import Tally
 
 PB_PER_FB = 1000.0
 

@@ -12,8 +12,9 @@ from distributed import default_client
 
 from gpuhiggs import cluster, engine
 from gpuhiggs.config import RunConfig
-from gpuhiggs.engine import Lost, Mapper, Tally
+from gpuhiggs.engine import Lost, Mapper
 from gpuhiggs.errors import FileError
+from gpuhiggs.tally import Tally
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,8 @@ import uproot
 
 from gpuhiggs import config, engine
 from gpuhiggs.config import RunConfig
-from gpuhiggs.engine import Tally
 from gpuhiggs.histogram import Counts, sum_of_weights
+from gpuhiggs.tally import Tally
 
 
 def data(name: str, primary: str, path: Path) -> dict[str, Any]:

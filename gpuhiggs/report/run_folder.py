@@ -26,8 +26,8 @@ from uhi.io.json import default as uhi_default
 
 from .. import normalisation
 from ..config import RunConfig
-from ..engine import Tally
 from ..errors import InputError, RunError
+from ..tally import Tally
 
 RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")

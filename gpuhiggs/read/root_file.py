@@ -1,0 +1,81 @@
+"""ROOT files: the tree of events in them, as TTree or RNTuple."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import awkward as ak
+import numpy as np
+import uproot
+
+from ..errors import FileError, SchemaError
+from .ntuple import NtupleTable
+from .source import LocalSource
+from .table import Table
+from .ttree import TreeTable
+
+_TREES: dict[str, type[TreeTable] | type[NtupleTable]] = {"TTree": TreeTable, "ROOT::RNTuple": NtupleTable}
+
+
+class RootFile:
+    """An open ROOT file."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
+        self.directory: Any = uproot.open({path: None}, object_cache=None, array_cache=None)
+        self.source = LocalSource(path)
+        self.uuid = str(self.directory.file.uuid)
+        expected = int(self.directory.file.fEND)
+        if self.source.size < expected:  # what is at the end is not always read on opening
+            self.close()
+            msg = f"{path}: truncated: {self.source.size} of {expected} bytes"
+            raise FileError(msg)
+
+    def table(self, trees: tuple[str, ...]) -> Table:
+        """Return the first of some trees that the file has.
+
+        Raises
+        ------
+        SchemaError
+            If it has none of them, or something else of this name.
+        """
+        classes = {name.split(";")[0]: kind for name, kind in self.directory.classnames(recursive=False).items()}
+        name = next((name for name in trees if name in classes), None)
+        if name is None:
+            looked_for = " or ".join(map(repr, trees))
+            msg = f"{self.path}: no tree {looked_for}; the file has: {', '.join(sorted(classes)) or 'nothing'}"
+            raise SchemaError(msg)
+        if classes[name] not in _TREES:
+            msg = f"{self.path}: {name!r} is a {classes[name]}, expected {' or '.join(_TREES)}"
+            raise SchemaError(msg)
+        return _TREES[classes[name]](self, name)
+
+    def sums(self, tree: str, names: Sequence[str]) -> float | None:
+        """Return the sum of the first of some branches in a tree; None: it has none of them."""
+        if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
+            return None
+        found = self.directory[tree]
+        branch = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
+        return None if branch is None else float(np.sum(ak.to_numpy(found[branch].array()), dtype=np.float64))
+
+    @property
+    def closed(self) -> bool:
+        """Whether the file has been closed."""
+        return bool(self.directory.closed)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.directory.close()
+        self.source.close()
+
+
+def open_root(path: str, trees: tuple[str, ...]) -> Table:
+    """Open a ROOT file and its tree."""
+    file = RootFile(path)
+    try:
+        return file.table(trees)
+    except Exception:
+        file.close()
+        raise

@@ -1,0 +1,120 @@
+"""Adding up: what work items give, each once, file by file.
+
+A file counts when all its items are there: an incomplete one leaves the sums, and its part of the normalisation with
+them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from .histogram import Counts
+
+
+class WorkItem(NamedTuple):
+    """A range of events of one file."""
+
+    dataset: str
+    path: str
+    start: int
+    stop: int
+
+
+class FileInfo(NamedTuple):
+    """What is known of a file before its events are read."""
+
+    dataset: str
+    path: str
+    uuid: str
+    entries: int
+    sum_of_weights: float | None
+    notes: tuple[str, ...] = ()
+    """What the file does not have and is taken for granted instead."""
+    cuts: tuple[int, ...] = ()
+    """Where its work items begin and end."""
+    volumes: tuple[tuple[str, int, int], ...] = ()
+    """Of the needed branches, by codec: the bytes stored and after decompression."""
+
+
+class Failure(NamedTuple):
+    """A file or a range of events that could not be processed."""
+
+    dataset: str
+    path: str
+    start: int
+    stop: int
+    error: str
+
+
+class Partial(NamedTuple):
+    """What one work item gives."""
+
+    item: WorkItem
+    counts: Counts
+    selected: dict[str, np.ndarray]
+    """Selected events by field; ``entry`` is their place in the file."""
+    seconds: float
+
+
+@dataclass
+class _File:
+    """What has come back of one file so far."""
+
+    info: FileInfo
+    waiting: set[tuple[int, int]]
+    counts: Counts = field(default_factory=Counts)
+    selected: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
+
+
+class Tally:
+    """Adds up partial results, file by file: each item once, each file whole or not at all."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+        self.complete: list[FileInfo] = []
+        self.failures: list[Failure] = []
+        self.selected: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        self._open: dict[tuple[str, str], _File] = {}
+
+    def expect(self, info: FileInfo, items: list[WorkItem]) -> None:
+        """Announce a file and its items."""
+        self._open[info.dataset, info.path] = _File(info, {(item.start, item.stop) for item in items})
+
+    def add(self, result: Partial | Failure) -> None:
+        """Take in one result; a second result of the same item changes nothing."""
+        if isinstance(result, Failure):
+            key = result.dataset, result.path
+            if result not in self.failures and key not in self.selected:
+                self.failures.append(result)
+                self._open.pop(key, None)
+            return
+        item = result.item
+        file = self._open.get((item.dataset, item.path))
+        if file is None or (item.start, item.stop) not in file.waiting:
+            return
+        file.waiting.remove((item.start, item.stop))
+        file.counts = file.counts + result.counts
+        file.selected.append((item.start, result.selected))
+        if not file.waiting:
+            self._close(file)
+
+    def _close(self, file: _File) -> None:
+        key = file.info.dataset, file.info.path
+        del self._open[key]
+        self.counts = self.counts + file.counts
+        self.complete.append(file.info)
+        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0])]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        order = np.argsort(joined["entry"], kind="stable")  # a GPU finds them in any order
+        self.selected[key] = {name: values[order] for name, values in joined.items()}
+
+    def finish(self) -> None:
+        """Close the books: every file announced is either complete or a failure."""
+        for file in list(self._open.values()):
+            start, stop = min(file.waiting)
+            self.add(Failure(file.info.dataset, file.info.path, start, stop, f"{file.info.path}: no result came back"))
+        self.complete.sort()
+        self.failures.sort()
