@@ -324,7 +324,7 @@ def test_shipped_selections_fit_their_channels(tmp_path: Path, name: str) -> Non
 def test_unknown_selection(tmp_path: Path) -> None:
     found = error_of(tmp_path, edited(set_in("selection", "cms-hzz")))
     known = "atlas-hzz4l-open-data-2020, cms-hzz4l-2016-ul, cms-hzz4l-run2-ul"
-    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml"
+    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml or .py"
 
 
 def shipped(name: str) -> Raw:
