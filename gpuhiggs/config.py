@@ -77,7 +77,7 @@ class SelectionConfig(Model):
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
     absent: tuple[str, ...] = ()
-    """Collections that the files do not have and the selection does without."""
+    """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
 
 
 class DatasetConfig(Model):

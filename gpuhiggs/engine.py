@@ -19,7 +19,7 @@ import numpy as np
 from . import channels
 from .catalogue import lumi_mask
 from .channels import Channel
-from .columns import has_objects, launch_ranges
+from .columns import launch_ranges
 from .config import DatasetConfig, RunConfig
 from .errors import ConfigError, GpuhiggsError, RunError, SchemaError
 from .histogram import Accumulators, Counts, HistogramSpec
@@ -118,9 +118,9 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     )
     cuts = channel.cuts(selection, record)
     tables = channel.tables(mask or lumi_mask.EMPTY)
-    objects = [name for name in fields(channel.inputs) if has_objects(channel.inputs, name)]
-    if wrong := set(selection.absent) - set(objects):
-        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(objects)}"
+    collections = [name for name in fields(channel.inputs) if name not in ("events", "scale_factors")]
+    if wrong := set(selection.absent) - set(collections):
+        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
     if mask is None:

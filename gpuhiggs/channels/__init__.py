@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from .. import channel_file
 from ..errors import ConfigError
-from . import four_lepton, four_lepton_atlas, from_file
+from . import diphoton, four_lepton, four_lepton_atlas, from_file
 from .channel import Channel
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL)}
+_ALL = (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL, diphoton.CHANNEL)
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 
 __all__ = ["CHANNELS", "Channel", "find"]
 
