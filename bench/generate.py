@@ -174,6 +174,7 @@ def _jets(rng: np.random.Generator, n_events: int) -> tuple[Array, dict[str, Arr
         "id": rng.choice([0, 2, 6], n, p=[0.05, 0.15, 0.8]),
         "pile_up_id": rng.choice([0, 4, 6, 7], n, p=[0.1, 0.1, 0.1, 0.7]),
         "b_tag": rng.beta(0.4, 2.5, n),
+        "mass": rng.exponential(8.0, n),
     }
 
 

@@ -35,13 +35,25 @@ def run(
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
+    cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
     from . import config as configuration
+    from .read import ColumnCache
     from .report import process
 
     loaded = configuration.load(config)
-    raise typer.Exit(process.run(loaded, output, workers=workers, overwrite=overwrite, limit_files=limit_files))
+    if dry_run:
+        from .report import dry_run as estimation
+
+        raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
+    columns = None if cache is None else ColumnCache(cache, int(cache_size * 2**30))
+    done = process.run(
+        loaded, output, workers=workers, overwrite=overwrite, limit_files=limit_files, cache=columns
+    )  # fmt: skip
+    raise typer.Exit(done)
 
 
 @app.command(epilog="Example: gpuhiggs demo --output my-demo --workers 2")
@@ -55,6 +67,30 @@ def demo(
     from . import demo as demonstration
 
     raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
+
+
+cache_app = typer.Typer(name="cache", help="Look at a column cache, or make room in it.", no_args_is_help=True)
+app.add_typer(cache_app)
+_Folder = Annotated[Path, typer.Argument(help="The cache's folder.", show_default=False, exists=True, file_okay=False)]
+
+
+@cache_app.command("list", epilog="Example: gpuhiggs cache list /scratch/columns")
+def cache_list(folder: _Folder) -> None:
+    """List the files whose columns a cache has, with bytes and last use."""
+    from .report import cache
+
+    cache.show(folder)
+
+
+@cache_app.command("prune", epilog="Example: gpuhiggs cache prune /scratch/columns --size 20")
+def cache_prune(
+    folder: _Folder,
+    size: Annotated[float, typer.Option(min=0, help="GiB that may stay; what was used last stays.")] = 0.0,
+) -> None:
+    """Remove what was used least recently."""
+    from .report import cache
+
+    cache.prune(folder, int(size * 2**30))
 
 
 def main() -> None:

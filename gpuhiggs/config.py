@@ -76,7 +76,7 @@ class SelectionConfig(Model):
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
     absent: tuple[str, ...] = ()
-    """Collections that the files do not have and the selection does without."""
+    """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
 
 
 class DatasetConfig(Model):
@@ -159,7 +159,9 @@ class RunConfig(Model):
     lumi_mask: str | None = None
     """Certified luminosity sections, the experiment's JSON."""
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
-    """Events of a work item."""
+    """Events of a work item, at most."""
+    chunk_memory: int = Field(default=1024, ge=1)
+    """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""

@@ -12,21 +12,21 @@ import itertools
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
 from . import channels, schema
 from .catalogue import lumi_mask
 from .channels import Channel
-from .columns import has_objects, launch_ranges
+from .columns import launch_ranges
 from .config import DatasetConfig, RunConfig
 from .errors import ConfigError, GpuhiggsError, RunError, SchemaError
 from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
-from .read import BitMask, Request, Resolved, opened
+from .read import BitMask, ColumnCache, EventFile, Request, Resolved, opened, ranges
 from .tally import Failure, FileInfo, Partial, Tally, WorkItem
 
 _log = logging.getLogger(__name__)
@@ -118,9 +118,9 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     )
     cuts = channel.cuts(selection, record)
     tables = channel.tables(mask or lumi_mask.EMPTY)
-    objects = [name for name in fields(channel.inputs) if has_objects(channel.inputs, name)]
-    if wrong := set(selection.absent) - set(objects):
-        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(objects)}"
+    collections = [name for name in fields(channel.inputs) if name not in ("events", "scale_factors")]
+    if wrong := set(selection.absent) - set(collections):
+        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
     if mask is None:
@@ -148,17 +148,24 @@ class Job(NamedTuple):
     """A configuration on its way to a worker."""
 
     config_json: str
+    cache: ColumnCache | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, cache: ColumnCache | None = None) -> Self:
+        """Return the job of a configuration."""
+        return cls(config.model_dump_json(by_alias=True), cache)
 
     def inspect(self, file: tuple[str, str]) -> FileInfo | Failure:
         """Look at one (dataset, path): can it be read, how many events has it, what does it say of its weights."""
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with opened(path, prepared.request.schema.trees) as events:
+            with opened(path, prepared.request.schema.trees, self.cache) as events:
                 resolved = events.resolve(prepared.request)
                 _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
-                info = FileInfo(name, path, events.uuid, events.entries, weights, resolved.notes)
+                cuts, volumes = _cuts(prepared.config, events, resolved.branches())
+                info = FileInfo(name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes)
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
@@ -169,7 +176,7 @@ class Job(NamedTuple):
     def process(self, item: WorkItem) -> Partial | Failure:
         """Run the channel's kernel over one range of events."""
         try:
-            return _process(prepare(self.config_json, item.dataset), item)
+            return _process(prepare(self.config_json, item.dataset), item, self.cache)
         except Exception as error:  # whatever it is, the other files are not to suffer
             return Failure(item.dataset, item.path, item.start, item.stop, _explained(error, item.path))
 
@@ -192,9 +199,9 @@ def _explained(error: Exception, path: str) -> str:
     return f"{path}: {type(error).__name__}: {error}"
 
 
-def _process(prepared: Prepared, item: WorkItem) -> Partial:
+def _process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None) -> Partial:
     began = time.perf_counter()
-    with opened(item.path, prepared.request.schema.trees) as events:
+    with opened(item.path, prepared.request.schema.trees, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
     n_errors = counts.sums[item.dataset, "errors"].to_float()
@@ -232,10 +239,23 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
     return counts, {name: getattr(out.selected, name)[:n_selected] for name in names}
 
 
+def _cuts(
+    config: RunConfig, events: EventFile, branches: list[str]
+) -> tuple[tuple[int, ...], tuple[tuple[str, int, int], ...]]:
+    """Cut a file along its clusters, so that no work item has too many events or takes too much memory."""
+    volumes = events.table.volumes(branches)
+    size = ranges.event_bytes(volumes, events.entries)
+    most = max(1, min(config.chunk_size, int(config.chunk_memory * 2**20 / max(size, 1.0))))
+    cuts = ranges.cut(events.entries, most, events.table.edges(branches).tolist())
+    return tuple(cuts), tuple((codec, *volume) for codec, volume in sorted(volumes.items()))
+
+
 def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
-    """Cut a file into equal ranges of at most *chunk_size* events; a file without events has one empty item."""
-    n = max(1, -(-info.entries // chunk_size))
-    edges = [info.entries * i // n for i in range(n + 1)]
+    """Return the ranges of a file: those that were found when it was inspected, or of at most *chunk_size* events.
+
+    A file without events has one empty item.
+    """
+    edges = info.cuts or ranges.cut(info.entries, chunk_size)
     return [WorkItem(info.dataset, info.path, a, b) for a, b in itertools.pairwise(edges)]
 
 
@@ -247,6 +267,7 @@ def run(
     mapper: Mapper = serially,
     progress: Callable[[int, int], None] | None = None,
     limit_files: int | None = None,
+    cache: ColumnCache | None = None,
 ) -> Tally:
     """Process every file of a configuration.
 
@@ -258,6 +279,8 @@ def run(
         Called with the numbers of events done and of all events.
     limit_files
         Take only the first so many files of each dataset; the others count as not processed.
+    cache
+        Where columns are kept and looked for.
 
     Raises
     ------
@@ -266,7 +289,7 @@ def run(
     RunError
         If the kernel's cache cannot be written.
     """
-    job = Job(config.model_dump_json(by_alias=True))
+    job = Job.of(config, cache)
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
     try:
@@ -276,21 +299,14 @@ def run(
         raise RunError(msg) from error
 
     tally = Tally()
-    files = [(dataset.name, path) for dataset in config.datasets for path in dataset.files[:limit_files]]
-    infos: dict[tuple[str, str], FileInfo] = {}
-    for info in mapper(job.inspect, files):
-        if isinstance(info, Lost):
-            tally.add(Failure(info.argument[0], info.argument[1], 0, 0, f"{info.argument[1]}: {info.error}"))
-        elif isinstance(info, Failure):
-            tally.add(info)
-        else:
-            infos[info.dataset, info.path] = info
-    _refuse_twins(list(infos.values()))
+    infos, failures = inspect(config, job, mapper, limit_files)
+    for failure in failures:
+        tally.add(failure)
     items: list[WorkItem] = []
-    for info in infos.values():
-        ranges = work_items(info, config.chunk_size)
-        tally.expect(info, ranges)
-        items.extend(ranges)
+    for info in infos:
+        own = work_items(info, config.chunk_size)
+        tally.expect(info, own)
+        items.extend(own)
     total = sum(item.stop - item.start for item in items)
     done = 0
     for result in mapper(job.process, items):
@@ -304,6 +320,32 @@ def run(
             progress(done, total)
     tally.finish()
     return tally
+
+
+def inspect(
+    config: RunConfig, job: Job, mapper: Mapper, limit_files: int | None
+) -> tuple[list[FileInfo], list[Failure]]:
+    """Look at every file of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its channel, or a file is listed twice.
+    """
+    for dataset in config.datasets:
+        prepare(job.config_json, dataset.name)
+    files = [(dataset.name, path) for dataset in config.datasets for path in dataset.files[:limit_files]]
+    infos: dict[tuple[str, str], FileInfo] = {}
+    failures: list[Failure] = []
+    for info in mapper(job.inspect, files):
+        if isinstance(info, Lost):
+            failures.append(Failure(info.argument[0], info.argument[1], 0, 0, f"{info.argument[1]}: {info.error}"))
+        elif isinstance(info, Failure):
+            failures.append(info)
+        else:
+            infos[info.dataset, info.path] = info
+    _refuse_twins(list(infos.values()))
+    return list(infos.values()), failures
 
 
 def _refuse_twins(infos: list[FileInfo]) -> None:

@@ -6,10 +6,11 @@ A selection's YAML file lies beside its channel: every cut and binning with the 
 from __future__ import annotations
 
 from ..errors import ConfigError
-from . import four_lepton, four_lepton_atlas
+from . import diphoton, four_lepton, four_lepton_atlas
 from .channel import Channel
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL)}
+_ALL = (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL, diphoton.CHANNEL)
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 
 __all__ = ["CHANNELS", "Channel", "find"]
 

@@ -10,8 +10,7 @@ import numpy as np
 from gpuhiggs.errors import InputError
 from gpuhiggs.inference.data import Data
 from gpuhiggs.inference.fit import FitResult, fit
-from gpuhiggs.inference.flat_model import FlatModel
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference.flat_model import FlatModel, FloatArray
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import numpy as np
 from ..columns import OFFSETS, Wanted, assemble, has_objects
 from ..errors import FileError, InputError, SchemaError
 from ..schema import Branch, Schema
+from .cache import ColumnCache
+from .opening import open_table
 from .request import BitMask, Column, Request, Resolved
-from .root_file import open_root
 from .table import Table
 from .values import Values
 
@@ -24,11 +25,11 @@ from .values import Values
 class EventFile:
     """An open file with events."""
 
-    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1) -> None:
+    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1, cache: ColumnCache | None = None) -> None:
         self.path = path
         self.threads = threads
         with _reading(path):
-            self.table: Table = _open(path, trees)
+            self.table: Table = open_table(path, trees, cache)
         self.entries = self.table.entries
         self.uuid = self.table.uuid
         """The identity that the file was given when it was written."""
@@ -56,7 +57,7 @@ class EventFile:
         SchemaError
             If a branch is missing; the message names the file, the column and what was looked for.
         """
-        columns = tuple(self._resolve_column(request.schema, *one) for one in request.sources())
+        columns = tuple(self._resolve_column(request, *one) for one in request.sources())
         masks = tuple(self._resolve_mask(mask) for mask in request.masks)
         counters: dict[str, str] = {}
         for column in columns:
@@ -77,15 +78,15 @@ class EventFile:
             notes.extend(f"no {name}: taken as false" for name in missing)
         return tuple(notes)
 
-    def _resolve_column(self, schema: Schema, column: Wanted, source: Branch | None) -> Column:
-        if source is None:
-            return Column(column, None, 1.0, None)
+    def _resolve_column(self, request: Request, column: Wanted, source: Branch | None) -> Column:
+        if source is None:  # of an absent collection 0, be it one entry an event; what is not used is not there at all
+            return Column(column, None, 1.0, 0 if column.collection in request.absent else None)
         name = f"{column.collection}.{column.field}"
         branch = next((name for name in source.branches if name in self.table.branches), None)
         if branch is None and source.absent is None:
             msg = (
                 f"{self.path}: no branch {' or '.join(source.branches)} in {self.table.kind} {self.table.name!r}, "
-                f"which the column {name} is read from (schema {schema.name})"
+                f"which the column {name} is read from (schema {request.schema.name})"
             )
             raise SchemaError(msg)
         return Column(column, branch, source.scale, source.absent)
@@ -180,17 +181,6 @@ class EventFile:
             return None
         with _reading(self.path):
             return self.table.sums(schema.runs, schema.sum_of_weights)
-
-
-def _open(path: str, trees: tuple[str, ...]) -> Table:
-    """Open a file as what its first bytes say it is."""
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic != b"PAR1":
-        return open_root(path, trees)
-    from .parquet import ParquetTable  # an extra
-
-    return ParquetTable(path)
 
 
 def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:

@@ -77,11 +77,15 @@ class TreeTable:
         found: dict[str, Volume] = {}
         for name in {*names, *counters}:
             branch = self._tree[name]
-            codec = codec_of(branch.member("fCompress"))
-            before = found.get(codec, Volume(0, 0))
-            stored, size = branch.compressed_bytes, branch.uncompressed_bytes
-            found[codec] = Volume(before.stored + int(stored), before.size + int(size))
-        return found
+            stored, size = int(branch.compressed_bytes), int(branch.uncompressed_bytes)
+            setting = branch.member("fCompress") % 100 and branch.member("fCompress")  # uproot writes 0, and compresses
+            setting = setting or (self._file.directory.file.fCompress if stored < size else 0)
+            parts = [(codec_of(setting), stored, size)]
+            parts += [("none", len(one.data), len(one.data)) for one in branch.embedded_baskets]
+            for codec, stored, size in parts:
+                before = found.get(codec, Volume(0, 0))
+                found[codec] = Volume(before.stored + stored, before.size + size)
+        return {codec: volume for codec, volume in found.items() if volume.size}
 
 
 def codec_of(setting: int) -> str:

@@ -19,6 +19,7 @@ from rich.table import Table
 from .. import cluster, engine, measurement, normalisation
 from ..config import RunConfig
 from ..errors import InputError
+from ..read import ColumnCache
 from ..tally import Tally
 from . import page, run_folder, scan, stack
 
@@ -26,7 +27,15 @@ Figures = list[tuple[Path, str]]
 """PNG files and what each shows."""
 
 
-def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit_files: int | None = None) -> int:
+def run(
+    config: RunConfig,
+    folder: Path,
+    *,
+    workers: int,
+    overwrite: bool,
+    limit_files: int | None = None,
+    cache: ColumnCache | None = None,
+) -> int:
     """Process a configuration into *folder*.
 
     Returns
@@ -37,8 +46,8 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit
     console = Console()
     measurement.check(config)
     prepare(folder, overwrite=overwrite)
-    with _mapper(workers) as mapper, _progress(console) as progress:
-        tally = engine.run(config, mapper, progress, limit_files)
+    with mapping(workers) as mapper, _progress(console) as progress:
+        tally = engine.run(config, mapper, progress, limit_files, cache)
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
     measured = _fit(config, tally, folder, histograms, results)
@@ -116,7 +125,8 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def _mapper(workers: int) -> Iterator[engine.Mapper]:
+def mapping(workers: int) -> Iterator[engine.Mapper]:
+    """Yield what applies a function in this process (no workers) or on workers."""
     if workers == 0:
         yield engine.serially
     else:
