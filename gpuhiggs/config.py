@@ -219,7 +219,7 @@ def load(path: Path) -> RunConfig:
     ConfigError
         If the file cannot be read, or a key or value in it is wrong.
     """
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     if isinstance(raw.get("selection"), str):
         raw["selection"] = _selection(raw["selection"], path)
     if "overrides" in raw:
@@ -290,7 +290,8 @@ class _NoRepeats(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping of keys, or raise ConfigError; a key that stands twice is an error."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)
     except OSError as error:
@@ -324,7 +325,7 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
     if name.endswith((".yaml", ".yml")):
         name = _absolute(name, path.parent)
         path = Path(name)
-        raw = _read_yaml(path)
+        raw = read_yaml(path)
     else:
         known = shipped_selections()
         if name not in known:

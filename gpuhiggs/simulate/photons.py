@@ -82,7 +82,7 @@ def reconstruct_photons(
     """
     found = _candidates(visible, record, gen_index)
     if jet is not None:
-        found = Candidates(*map(np.concatenate, zip(found, jet, strict=True)))
+        found = _together(found, jet)
     eta_cluster = supercluster_eta(found.eta, z[found.event])
     forward = (np.abs(eta_cluster) > _BARREL).astype(np.int64)
     like_photon = (found.kind != 0) & (found.prompt | (found.kind == 11))
@@ -175,6 +175,11 @@ def is_prompt_photon(particles: Particles, record: Particles) -> Bools:
     """Whether particles are photons that no hadron made: of the hard process, a shower or the Higgs boson."""
     prompt: Bools = (particles.kind == 22) & (record.kind[particles.mother] < 100)
     return prompt
+
+
+def _together(first: Candidates, second: Candidates) -> Candidates:
+    columns: list[Any] = [np.concatenate(pair) for pair in zip(first, second, strict=True)]
+    return Candidates(*columns)
 
 
 def _candidates(visible: Particles, record: Particles, gen_index: Ints) -> Candidates:

@@ -17,8 +17,10 @@ _DENSITY, _DENSITY_SPREAD = 0.65, 1.2  # GeV per collision and unit of area
 
 
 class BunchCrossing(NamedTuple):
-    """Conditions of each event, shape (events,): true mean number of collisions, collisions, good vertices, z in cm,
-    energy density in GeV."""
+    """Conditions of each event, shape (events,).
+
+    True mean number of collisions, their number, good vertices, z of the hard collision in cm, energy density in GeV.
+    """
 
     n_true: Floats
     n_pileup: Ints

@@ -24,7 +24,7 @@ from gpuhiggs.simulate.generate import COMMON_SETTINGS, generate, import_pythia
 from gpuhiggs.simulate.jets import import_fastjet
 from gpuhiggs.simulate.nanoaod import Events, Format, read_recipe, writing
 from gpuhiggs.simulate.processes import find_process
-from gpuhiggs.simulate.settings import Settings
+from gpuhiggs.simulate.settings import DEFAULT, Settings
 
 Progress = Callable[[int], None]
 
@@ -60,7 +60,7 @@ def simulate(
     *,
     seed: int,
     workers: int = 1,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT,
     format: Format = "ttree",
     progress: Progress | None = None,
 ) -> SimulatedSample:
@@ -125,7 +125,7 @@ def is_current(
     path: str | Path,
     *,
     seed: int,
-    settings: Settings = Settings(),
+    settings: Settings = DEFAULT,
     format: Format = "ttree",
 ) -> bool:
     """Whether *path* is the complete file that :func:`simulate` would make now: same settings, seed and versions."""

@@ -50,3 +50,5 @@ class Settings(NamedTuple):
 # In the order of NanoAOD's PSWeight: more radiation in the initial state, in the final state, less of each.
 _VARIATIONS = ("isrHi isr:muRfac=0.5", "fsrHi fsr:muRfac=0.5", "isrLo isr:muRfac=2.0", "fsrLo fsr:muRfac=2.0")
 N_VARIATIONS = len(_VARIATIONS)
+
+DEFAULT = Settings()
