@@ -97,6 +97,20 @@ def cache_prune(
     cache.prune(folder, int(size * 2**30))
 
 
+@app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")
+def simulate(
+    config: Annotated[Path, typer.Argument(help="What to simulate, a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the samples.")] = Path("gpuhiggs-simulation"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = CORES,
+) -> None:
+    """Simulate Higgs bosons and backgrounds into NanoAOD-like files, and draw pseudo-data."""
+    from .simulate import campaign, progress
+
+    loaded = campaign.load(config)
+    with progress.showing(loaded, output) as report:
+        campaign.run(loaded, output, workers=workers, progress=report)
+
+
 def main() -> None:
     """Run the command; an error that the user can act on is one message, not a traceback."""
     from .errors import GpuhiggsError

@@ -225,7 +225,7 @@ def load(path: Path, channel: Path | None = None) -> RunConfig:
     ConfigError
         If the file cannot be read, or a key or value in it is wrong.
     """
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
     return build(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path)
 
 
@@ -307,7 +307,8 @@ class _NoRepeats(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping of keys, or raise ConfigError; a key that stands twice is an error."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)
     except OSError as error:
@@ -343,7 +344,7 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
     elif name.endswith((".yaml", ".yml")):
         name = _absolute(name, path.parent)
         path = Path(name)
-        raw = _read_yaml(path)
+        raw = read_yaml(path)
     else:
         known = shipped_selections()
         if name not in known:
