@@ -203,6 +203,8 @@ def _reading(path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         msg = f"{path}: no such file"
         raise FileError(msg) from error
+    except FileError as error:
+        raise error if str(error).startswith(path) else FileError(f"{path}: {error}") from error
     except InputError:
         raise
     except Exception as error:

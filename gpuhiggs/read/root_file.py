@@ -11,7 +11,7 @@ import uproot
 
 from ..errors import FileError, SchemaError
 from .ntuple import NtupleTable
-from .source import LocalSource
+from .source import Source
 from .table import Table
 from .ttree import TreeTable
 
@@ -21,16 +21,15 @@ _TREES: dict[str, type[TreeTable] | type[NtupleTable]] = {"TTree": TreeTable, "R
 class RootFile:
     """An open ROOT file."""
 
-    def __init__(self, path: str) -> None:
-        self.path = path
+    def __init__(self, source: Source) -> None:
+        self.path, self.source = source.path, source
         # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
-        self.directory: Any = uproot.open({path: None}, object_cache=None, array_cache=None)
-        self.source = LocalSource(path)
+        self.directory: Any = uproot.open({source.file(): None}, object_cache=None, array_cache=None)
         self.uuid = str(self.directory.file.uuid)
         expected = int(self.directory.file.fEND)
         if self.source.size < expected:  # what is at the end is not always read on opening
-            self.close()
-            msg = f"{path}: truncated: {self.source.size} of {expected} bytes"
+            self.directory.close()
+            msg = f"{self.path}: truncated: {self.source.size} of {expected} bytes"
             raise FileError(msg)
 
     def table(self, trees: tuple[str, ...]) -> Table:
@@ -71,9 +70,9 @@ class RootFile:
         self.source.close()
 
 
-def open_root(path: str, trees: tuple[str, ...]) -> Table:
+def open_root(source: Source, trees: tuple[str, ...]) -> Table:
     """Open a ROOT file and its tree."""
-    file = RootFile(path)
+    file = RootFile(source)
     try:
         return file.table(trees)
     except Exception:

@@ -219,7 +219,7 @@ def columns_to_events(inputs: Any) -> list[Event]:
 def test_generated_events(which: int) -> None:
     inputs = generate_pairs.photon_pairs(3000, 0.6, seed=21)
     prepared = in_memory.prepare(SELECTION)
-    cuts = prepared.cuts.value
+    cuts: Any = prepared.cuts.value
     cuts = cuts._replace(photon=cuts.photon._replace(trigger_class=which))
     prepared = prepared._replace(cuts=launch.record(type(cuts), cuts))
     processed = in_memory.process(prepared, inputs)
