@@ -65,12 +65,16 @@ class RootFile:
             raise SchemaError(msg)
         return _TREES[classes[name]](self, name)
 
+    def tree(self, name: str) -> Any:
+        """Return a tree as uproot reads it."""
+        _forget_models()
+        return self.directory[name]
+
     def sums(self, tree: str, names: Sequence[str]) -> float | None:
         """Return the sum of the first of some branches in a tree; None: it has none of them."""
         if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
             return None
-        _forget_models()
-        found = self.directory[tree]
+        found = self.tree(tree)
         branch = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
         return None if branch is None else float(np.sum(ak.to_numpy(found[branch].array()), dtype=np.float64))
 
