@@ -7,7 +7,7 @@ from .real import exp, sqrt
 from .statistical_model import ADDED, ASYMMETRIC, CODE4, EXPONENTIAL, RATIONAL, SCALED, VALUE
 
 CROP = 1e-2
-"""Fraction of a nominal yield under which a cropped template bends to zero: a sharp edge would be no minimum's place."""
+"""Fraction of a nominal yield under which a cropped template bends to zero: at a sharp edge no minimum is smooth."""
 
 
 @scalar
@@ -198,8 +198,13 @@ def pull_back(model, theta, work, row, gradient):
                     if other != k:
                         others *= theta[model.entry_factor[other]]
                 gradient[model.entry_factor[k]] += others
-            end = CROP * model.nominal[entry] if model.block_crop[block] == 1 else 0.0
-            share = template[entry] / end if template[entry] < end else 1.0
+            share = 1.0
+            if model.block_crop[block] == 1:
+                end = CROP * model.nominal[entry]
+                if template[entry] < end:
+                    share = template[entry] / end
+                elif template[entry] <= 0.0:
+                    share = 0.0
             work.yields[row, entry] = share * by_yield * product * by_entry[entry]
         for shape in range(model.shape_start[block], model.shape_start[block + 1]):
             x = model.shape_scale[shape] * theta[model.shape_parameter[shape]]

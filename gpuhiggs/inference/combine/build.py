@@ -30,12 +30,17 @@ from gpuhiggs.inference.modifiers import (
 
 FLAT_BOUNDS = (-1.0, 1.0)
 """Range of the parameter of an lnU or shapeU, as in Combine."""
+ALL_SIGNALS = ("r", "mu")
+"""Names of a parameter of interest that scales every signal."""
 SAME_INTEGRAL = 1e-3
 """Relative changes of the integral that Combine ignores."""
 
 
 def read(
-    *paths: Path, pois: Sequence[str] = ("r",), signals: Mapping[str, Sequence[str]] | None = None, mass: str | None = None
+    *paths: Path,
+    pois: Sequence[str] = ("r",),
+    signals: Mapping[str, Sequence[str]] | None = None,
+    mass: str | None = None,
 ) -> Workspace:
     """Read datacards into one workspace; parameters of the same name are one, channels of the same name an error.
 
@@ -44,8 +49,8 @@ def read(
     paths
         One card or more.
     pois
-        Parameters of interest. ``r`` scales every signal; ``r_X`` those whose process is X, begins with ``X_`` or ends
-        with ``_X``.
+        Parameters of interest. ``r`` (or ``mu``) scales every signal; ``r_X`` those whose process is X, begins with
+        ``X_`` or ends with ``_X``.
     signals
         Or, for each, patterns of the processes, or CHANNEL/PROCESS, that it scales.
     mass
@@ -146,7 +151,10 @@ class _Builder:
             msg = f"{self.card.source}: channel {name!r}: observation {observation:g}, but data_obs has {total:g}"
             raise InputError(msg)
         rounded = np.rint(data.values)  # float32 and sums of weights 1 are counts up to rounding
-        return np.where(np.abs(data.values - rounded) < 1e-5 * (1.0 + rounded), rounded, data.values).tolist()
+        counts: list[float] = np.where(
+            np.abs(data.values - rounded) < 1e-5 * (1.0 + rounded), rounded, data.values
+        ).tolist()
+        return counts
 
     def _nominal(self, column: Column, n_bins: int) -> Template:
         template = self.files.find(column.channel, column.process)
@@ -284,7 +292,7 @@ class _Builder:
 
 
 def _patterns(poi: str) -> tuple[str, ...]:
-    if "_" not in poi:
+    if poi in ALL_SIGNALS:
         return ("*",)
-    process = poi.split("_", 1)[1]
+    process = poi.split("_", 1)[-1]
     return (process, f"{process}_*", f"*_{process}")

@@ -116,7 +116,7 @@ def _lines(workspace: Workspace, root: str) -> list[str]:
 
 
 def _numbers(workspace: Workspace, pois: tuple[str, ...]) -> dict[str, int]:
-    """Number the processes: signals, which a parameter of interest scales, from 0 down."""
+    """Return numbers of the processes: signals, which a parameter of interest scales, from 0 down."""
     names = dict.fromkeys(sample.name for _, sample in workspace.blocks())
     signals = {s.name for _, s in workspace.blocks() if any(m.parameter in pois for m in modifiers_of(s, NormFactor))}
     ordered = [name for name in names if name in signals]
