@@ -32,6 +32,10 @@ def _root() -> None:
 def run(
     config: Annotated[Path, typer.Argument(help="The configuration, a YAML file.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("gpuhiggs-run"),
+    channel: Annotated[
+        Path | None,
+        typer.Option(help="A channel of your own, a Python file, instead of the configuration's selection."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
@@ -44,7 +48,7 @@ def run(
     from .read import ColumnCache
     from .report import process
 
-    loaded = configuration.load(config)
+    loaded = configuration.load(config, channel)
     if dry_run:
         from .report import dry_run as estimation
 
@@ -160,6 +164,20 @@ def _spread(arguments: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+@app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")
+def simulate(
+    config: Annotated[Path, typer.Argument(help="What to simulate, a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the samples.")] = Path("gpuhiggs-simulation"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = CORES,
+) -> None:
+    """Simulate Higgs bosons and backgrounds into NanoAOD-like files, and draw pseudo-data."""
+    from .simulate import campaign, progress
+
+    loaded = campaign.load(config)
+    with progress.showing(loaded, output) as report:
+        campaign.run(loaded, output, workers=workers, progress=report)
 
 
 def main() -> None:

@@ -15,10 +15,15 @@ class CachedTable:
     """What a source has, from the cache where it is there."""
 
     def __init__(
-        self, cache: ColumnCache, identity: Identity, trees: tuple[str, ...], open_: Callable[[], Table]
+        self,
+        cache: ColumnCache,
+        identity: Identity,
+        trees: tuple[str, ...],
+        open_: Callable[[], Table],
+        close: Callable[[], None],
     ) -> None:
         self._cache, self._identity = cache, {**identity, "trees": list(trees)}
-        self._open = open_
+        self._open, self._close_source = open_, close
         self._table: Table | None = None
         self._closed = False
         facts = cache.answer(self._identity, "table", self._facts)
@@ -45,6 +50,7 @@ class CachedTable:
         """Close the file, where it is open."""
         if self._table is not None:
             self._table.close()
+        self._close_source()
         self._closed = True
 
     def read(self, names: Sequence[str], start: int, stop: int, threads: int) -> dict[str, Values]:

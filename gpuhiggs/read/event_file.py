@@ -57,7 +57,7 @@ class EventFile:
         SchemaError
             If a branch is missing; the message names the file, the column and what was looked for.
         """
-        columns = tuple(self._resolve_column(request.schema, *one) for one in request.sources())
+        columns = tuple(self._resolve_column(request, *one) for one in request.sources())
         masks = tuple(self._resolve_mask(mask) for mask in request.masks)
         counters: dict[str, str] = {}
         for column in columns:
@@ -78,15 +78,15 @@ class EventFile:
             notes.extend(f"no {name}: taken as false" for name in missing)
         return tuple(notes)
 
-    def _resolve_column(self, schema: Schema, column: Wanted, source: Branch | None) -> Column:
-        if source is None:
-            return Column(column, None, 1.0, None)
+    def _resolve_column(self, request: Request, column: Wanted, source: Branch | None) -> Column:
+        if source is None:  # of an absent collection 0, be it one entry an event; what is not used is not there at all
+            return Column(column, None, 1.0, 0 if column.collection in request.absent else None)
         name = f"{column.collection}.{column.field}"
         branch = next((name for name in source.branches if name in self.table.branches), None)
         if branch is None and source.absent is None:
             msg = (
                 f"{self.path}: no branch {' or '.join(source.branches)} in {self.table.kind} {self.table.name!r}, "
-                f"which the column {name} is read from (schema {schema.name})"
+                f"which the column {name} is read from (schema {request.schema.name})"
             )
             raise SchemaError(msg)
         return Column(column, branch, source.scale, source.absent)
@@ -203,6 +203,8 @@ def _reading(path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         msg = f"{path}: no such file"
         raise FileError(msg) from error
+    except FileError as error:
+        raise error if str(error).startswith(path) else FileError(f"{path}: {error}") from error
     except InputError:
         raise
     except Exception as error:

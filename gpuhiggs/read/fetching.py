@@ -45,7 +45,8 @@ def decode_all(
         for group in remaining:  # threads take from one iterator, whose steps the GIL makes atomic
             work_on(group)
 
-    if threads == 1 or len(groups) < 2:
+    threads = min(max(threads, source.streams), len(groups))
+    if threads < 2:
         work()
         return
     with ThreadPoolExecutor(threads) as pool:

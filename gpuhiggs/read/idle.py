@@ -49,7 +49,9 @@ def opened(path: str, trees: tuple[str, ...], cache: ColumnCache | None = None) 
 
 
 def _identity(path: str, trees: tuple[str, ...], cache: ColumnCache | None) -> _Key | None:
-    """Return what tells a local file from what stood at its path before; None: not a local file."""
+    """Return what tells a file from what stood at its path before; None: it is not there."""
+    if "://" in path:
+        return path, trees, str(cache and cache.folder), 0, 0, 0  # to ask the server takes as long as to open it
     try:
         status = os.stat(path)
     except OSError:

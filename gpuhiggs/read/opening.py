@@ -9,41 +9,48 @@ import xxhash
 
 from .cache import VERSION, ColumnCache
 from .cached import CachedTable
+from .remote import RemoteSource
 from .root_file import open_root
+from .source import Extent, LocalSource, Source
 from .table import Table
 
 _ENDS = 4096
 """Bytes at the beginning of a file, where ROOT has its UUID, and at the end, that are part of its identity."""
 
 
+def open_source(path: str) -> Source:
+    """Open a local file or a URL."""
+    if "://" in path and not path.startswith("file://"):
+        return RemoteSource(path)
+    return LocalSource(path.removeprefix("file://"))
+
+
 def open_table(path: str, trees: tuple[str, ...], cache: ColumnCache | None = None) -> Table:
     """Open the first of some trees of a file."""
-    if cache is None:
-        return _open(path, trees)
-    return CachedTable(cache, identity(path), trees, lambda: _open(path, trees))
+    source = open_source(path)
+    try:
+        if cache is None:
+            return _open(source, trees)
+        return CachedTable(cache, identity(source), trees, lambda: _open(source, trees), source.close)
+    except BaseException:
+        source.close()
+        raise
 
 
-def _open(path: str, trees: tuple[str, ...]) -> Table:
-    with open(path, "rb") as file:
-        magic = file.read(4)
-    if magic != b"PAR1":
-        return open_root(path, trees)
+def _open(source: Source, trees: tuple[str, ...]) -> Table:
+    [magic] = source.fetch([Extent(0, min(4, source.size))])
+    if bytes(magic) != b"PAR1":
+        return open_root(source, trees)
     from .parquet import ParquetTable  # an extra
 
-    return ParquetTable(path)
+    return ParquetTable(source)
 
 
-def identity(path: str) -> dict[str, Any]:
+def identity(source: Source) -> dict[str, Any]:
     """Return what tells a file from another one, and from what it was before it changed."""
-    with open(path, "rb") as file:
-        status = os.fstat(file.fileno())
-        ends = file.read(_ENDS)
-        file.seek(max(0, status.st_size - _ENDS))
-        ends += file.read(_ENDS)
+    n = min(_ENDS, source.size)
+    ends = source.fetch([Extent(0, n), Extent(source.size - n, n)])
+    path = source.path if "://" in source.path else os.path.abspath(source.path)
     return {
-        "format": VERSION,
-        "path": os.path.abspath(path),
-        "bytes": status.st_size,
-        "modified": status.st_mtime_ns,
-        "ends": xxhash.xxh3_128_hexdigest(ends),
-    }
+        "format": VERSION, "path": path, **source.about, "ends": xxhash.xxh3_128_hexdigest(b"".join(ends)),
+    }  # fmt: skip

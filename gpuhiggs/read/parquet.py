@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import FileError, MissingExtraError
+from .source import Source
 from .table import Volume
 from .values import Values
 
@@ -19,8 +20,6 @@ try:
 except ImportError as error:
     raise MissingExtraError("reading Parquet files", "pyarrow", "parquet") from error  # noqa: EM101
 
-MAGIC = b"PAR1"
-
 
 class ParquetTable:
     """An open Parquet file."""
@@ -28,9 +27,9 @@ class ParquetTable:
     kind = "table"
     name = "parquet"
 
-    def __init__(self, path: str) -> None:
-        self._path = path
-        self._file = parquet.ParquetFile(path, memory_map=False, pre_buffer=False)
+    def __init__(self, source: Source) -> None:
+        self._path, self._source = source.path, source
+        self._file = parquet.ParquetFile(source.file(), memory_map=False, pre_buffer=source.streams > 1)
         self.entries = int(self._file.metadata.num_rows)
         self._paths = dict(_columns(self._file.schema_arrow))
         self.branches = frozenset(self._paths)
@@ -52,6 +51,7 @@ class ParquetTable:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+        self._source.close()
 
     def read(self, names: Sequence[str], start: int, stop: int, threads: int) -> dict[str, Values]:
         """Read columns over the events [start, stop)."""

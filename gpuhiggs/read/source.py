@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -31,6 +31,10 @@ class Source(Protocol):
 
     path: str
     size: int
+    streams: int
+    """Threads that are of use even on one core."""
+    about: dict[str, Any]
+    """What changes with the file."""
 
     def groups(self, extents: Sequence[Extent]) -> Iterator[list[int]]:
         """Yield the places of the extents that are best read together."""
@@ -44,6 +48,9 @@ class Source(Protocol):
             If they cannot be read; without the name of the file.
         """
 
+    def file(self) -> Any:
+        """Return what readers of metadata open: a path or a file object."""
+
     def close(self) -> None:
         """Let go of the file."""
 
@@ -51,10 +58,14 @@ class Source(Protocol):
 class LocalSource:
     """A local file. What stood at its path when it was opened is read, whatever takes its place."""
 
+    streams = 1
+
     def __init__(self, path: str) -> None:
         self.path = path
         self._descriptor = os.open(path, os.O_RDONLY)
-        self.size = os.fstat(self._descriptor).st_size
+        status = os.fstat(self._descriptor)
+        self.size = status.st_size
+        self.about: dict[str, Any] = {"bytes": self.size, "modified": status.st_mtime_ns}
 
     def groups(self, extents: Sequence[Extent]) -> Iterator[list[int]]:
         """Yield the places of neighbours."""
@@ -72,6 +83,10 @@ class LocalSource:
                 raise FileError(msg)
             done += n
         return [buffer[seek - start : seek - start + length] for seek, length in extents]
+
+    def file(self) -> str:
+        """Return the path."""
+        return self.path
 
     def close(self) -> None:
         """Close the file."""
