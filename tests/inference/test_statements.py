@@ -181,7 +181,7 @@ def test_goodness_of_fit_by_hand() -> None:
     assert with_toys.p_toys == pytest.approx(saturated.p_value, abs=0.05)
     bad = counted(model, [20.0, 90.0, 40.0])
     for measure in ("saturated", "chi2", "ks", "ad"):
-        found = goodness_of_fit(model, bad, measure, n_toys=300)  # type: ignore[arg-type]
+        found = goodness_of_fit(model, bad, measure, n_toys=300)
         assert found.p_toys is not None
         assert found.p_toys < 0.02, measure
 
