@@ -12,6 +12,6 @@
 from __future__ import annotations
 
 from .expansion import expand
-from .releases import Dataset, File, Release, find, releases
+from .releases import Dataset, File, Release, find, release_names
 
-__all__ = ["Dataset", "File", "Release", "expand", "find", "releases"]
+__all__ = ["Dataset", "File", "Release", "expand", "find", "release_names"]

@@ -66,9 +66,7 @@ def _keys(entry: Entry, own: dict[str, Any], alone: bool, place: str) -> dict[st
     else:
         keys |= {"cross_section": known.cross_section, "weight_unit": known.weight_unit}
         if known.cross_section is None and "cross_section" not in own:
-            msg = (
-                f"{place}: {entry.full_name} has no cross section ({known.source}); `cross_section: null` leaves it out"
-            )
+            msg = f"{place}: {entry.full_name} has no cross_section: {known.source}"
             raise ConfigError(msg)
         if not entry.release.weights_in_files:
             keys["sum_of_weights"] = known.sum_of_weights

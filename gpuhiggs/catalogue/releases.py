@@ -140,7 +140,7 @@ def folder() -> Path:
     return Path(str(resources.files(__name__.rpartition(".")[0])))
 
 
-def releases() -> list[str]:
+def release_names() -> list[str]:
     """Return the names of the releases of the package."""
     return sorted(path.stem for path in folder().glob("*.yaml"))
 
@@ -197,8 +197,8 @@ def entries(release_name: str, base: Path) -> Iterator[Entry]:
         path = base / release_name
     else:
         path = folder() / f"{release_name}.yaml"
-        if release_name not in releases():
-            msg = f"unknown release {release_name!r}; known: {', '.join(releases())}, or a path that ends in .yaml"
+        if release_name not in release_names():
+            msg = f"unknown release {release_name!r}; known: {', '.join(release_names())}, or a path that ends in .yaml"
             raise ConfigError(msg)
     release, files = load(path)
     for name in release.datasets:
@@ -215,7 +215,7 @@ def find(name: str, base: Path = Path()) -> list[Entry]:
     """
     release_name, slash, pattern = name.rpartition("/")
     if not slash:
-        msg = f"{name!r} names no dataset: expected release/dataset; releases are {', '.join(releases())}"
+        msg = f"{name!r} names no dataset: expected release/dataset; releases are {', '.join(release_names())}"
         raise ConfigError(msg)
     known = list(entries(release_name, base))
     found = [entry for entry in known if fnmatch.fnmatchcase(entry.name, pattern)]
@@ -229,7 +229,7 @@ def find(name: str, base: Path = Path()) -> list[Entry]:
 
 def everything(pattern: str = "") -> list[Entry]:
     """Return the package's datasets whose full name contains or matches a pattern."""
-    every = [entry for name in releases() for entry in entries(name, folder())]
+    every = [entry for name in release_names() for entry in entries(name, folder())]
     if any(sign in pattern for sign in "*?["):
         return [entry for entry in every if fnmatch.fnmatchcase(entry.full_name, pattern)]
     return [entry for entry in every if pattern in entry.full_name]

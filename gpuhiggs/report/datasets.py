@@ -45,7 +45,7 @@ def _console() -> Console:
 
 
 def _matching(pattern: str) -> list[Entry]:
-    found = everything(pattern)
+    found = find(pattern) if ".yaml/" in pattern else everything(pattern)
     if not found:
         msg = f"no dataset matches {pattern!r}: gpuhiggs datasets list shows all"
         raise ConfigError(msg)
@@ -100,11 +100,11 @@ def inspect(entry: Entry, n_files: int | None, mirror: str) -> Found:
     for file in files:
         url = file.url.replace(ORIGIN, mirror.rstrip("/"), 1)
         try:
+            with EventFile(url, schema.load(entry.release.schema_).trees) as content:
+                entries, weights = content.entries, _sum_of_weights(content, entry)
             source = open_source(url)
             size = source.size
             source.close()
-            with EventFile(url, schema.load(entry.release.schema_).trees) as content:
-                entries, weights = content.entries, _sum_of_weights(content, entry)
         except (GpuhiggsError, OSError) as error:
             wrong.append(str(error) if url in str(error) else f"{url}: {error}")
             continue
