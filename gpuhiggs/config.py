@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from . import channel_file
 from .errors import ConfigError
 from .histogram import Axis
 
@@ -211,8 +212,13 @@ class RunConfig(Model):
 # --- loading -------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path) -> RunConfig:
+def load(path: Path, channel: Path | None = None) -> RunConfig:
     """Read a configuration; paths in it are relative to its folder.
+
+    Parameters
+    ----------
+    channel
+        A channel in a file of the user's own, which takes the place of the selection.
 
     Raises
     ------
@@ -220,6 +226,17 @@ def load(path: Path) -> RunConfig:
         If the file cannot be read, or a key or value in it is wrong.
     """
     raw = read_yaml(path)
+    return build(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path)
+
+
+def build(raw: dict[str, Any], path: Path) -> RunConfig:
+    """Build a configuration from what a file at *path* would say.
+
+    Raises
+    ------
+    ConfigError
+        If a key or value in it is wrong.
+    """
     if isinstance(raw.get("selection"), str):
         raw["selection"] = _selection(raw["selection"], path)
     if "overrides" in raw:
@@ -322,14 +339,16 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
 
     A selection may name another one as its ``base``, and say only what differs.
     """
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith(".py"):
+        raw = channel_file.load(Path(_absolute(name, path.parent))).selection()
+    elif name.endswith((".yaml", ".yml")):
         name = _absolute(name, path.parent)
         path = Path(name)
         raw = read_yaml(path)
     else:
         known = shipped_selections()
         if name not in known:
-            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml"
+            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml or .py"
             raise ConfigError(msg)
         raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
     base = raw.pop("base", None)

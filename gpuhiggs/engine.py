@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import channels, schema
+from . import channels
 from .catalogue import lumi_mask
 from .channels import Channel
 from .columns import launch_ranges
@@ -126,7 +126,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
     request = Request(
-        channel.inputs, schema.load(selection.schema_), dataset.kind == "simulation", _masks(config), unused,
+        channel.inputs, channel.schema(selection), dataset.kind == "simulation", _masks(config), unused,
         selection.absent,
     )  # fmt: skip
     request.sources()
@@ -224,8 +224,9 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
     accumulators = Accumulators(prepared.specs)
     out = channel.out(accumulators.kernel, n_events)
     arguments = [launch.record(type(columns), columns), prepared.cuts, prepared.tables, launch.record(type(out), out)]
-    for first, last in launch_ranges(columns, 0, n_events):
+    for first, last in launch_ranges(columns, 0, n_events, channel.launch_fills):
         gates = launch.run(channel.program, arguments, first, last)
+        channel.verify(out)
         cutflow = np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], out.cutflow.sums.reshape(-1, 4)])
         counts.add(name, "cutflow", cutflow)
         out.cutflow.sums[:] = 0
@@ -293,7 +294,7 @@ def run(
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
     try:
-        launch.compiled(channels.find(config.selection.channel).program)  # once, before any worker needs it
+        channels.find(config.selection.channel).compile()  # once, before any worker needs it
     except OSError as error:
         msg = f"{launch.cache_folder()}: cannot be written: {error.strerror}; GPUHIGGS_CACHE names another folder"
         raise RunError(msg) from error

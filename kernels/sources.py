@@ -15,7 +15,7 @@ from importlib.machinery import ModuleSpec
 from pathlib import Path
 
 _BY_VERSION = frozenset({*sys.stdlib_module_names, "numpy", "numba", "llvmlite"})
-_OWN = __package__.rpartition(".")[0]
+OWN = __package__.rpartition(".")[0]
 """``gpuhiggs``, which is followed wherever it is installed."""
 _INSTALLED = {"site-packages", "dist-packages"}
 
@@ -35,7 +35,7 @@ def reached(*names: str) -> dict[str, str]:
         spec = importlib.util.find_spec(name)
         if spec is None:
             continue
-        if top != _OWN and _is_installed(spec):
+        if top != OWN and _is_installed(spec):
             found[top] = _version(top)
             continue
         text = _text(spec)

@@ -324,7 +324,7 @@ def test_shipped_selections_fit_their_channels(tmp_path: Path, name: str) -> Non
 def test_unknown_selection(tmp_path: Path) -> None:
     found = error_of(tmp_path, edited(set_in("selection", "cms-hzz")))
     known = ", ".join(config.shipped_selections())
-    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml"
+    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml or .py"
 
 
 def shipped(name: str) -> Raw:
