@@ -63,6 +63,29 @@ class AxisConfig(Model):
         return Axis(name, self.label, self.bins, self.low, self.high)
 
 
+class ClassifierConfig(Model):
+    """A classifier inside the kernel, and the parts into which its score divides each category."""
+
+    file: str | None = None
+    """The model, JSON; none where features are only recorded."""
+    output: str | None = None
+    """The score that counts; by default the model's first."""
+    boundaries: tuple[float, ...] = Field(default=(), max_length=31)
+    """Rising; the lowest part is 0."""
+    record: bool = False
+    """Keep the features of selected events: for training."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(b <= a for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
+            msg = f"boundaries must rise, got {list(self.boundaries)}"
+            raise ValueError(msg)
+        if self.file is None and (self.boundaries or self.output):
+            msg = "boundaries and output need a file"
+            raise ValueError(msg)
+        return self
+
+
 class SelectionConfig(Model):
     """The selection of one channel: every cut and every binning."""
 
@@ -76,6 +99,7 @@ class SelectionConfig(Model):
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
+    classifier: ClassifierConfig | None = None
     absent: tuple[str, ...] = ()
     """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
 

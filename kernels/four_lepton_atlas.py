@@ -257,4 +257,4 @@ def finish(event, shift, inputs, cuts, leptons, steps, state, selected, out):
     m4l = p4.mass(four)
     pt4l = p4.pt(four)
     m_z1, m_z2 = pairing(leptons)
-    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), weight, out)
+    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), state, weight, out)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from . import fill as sums
 from . import gate as quality
 from .language import Float64, Int64, scalar, take
+from .scoring import Scoring
 
 FINAL_STATES = ("4mu", "4e", "2e2mu")
 
@@ -22,6 +23,7 @@ class Tables(NamedTuple):
     """Lookup tables."""
 
     lumi_mask: quality.LumiMask
+    scoring: Scoring
 
 
 class Selected(NamedTuple):
@@ -37,6 +39,8 @@ class Selected(NamedTuple):
     m_z2: Float64
     pt4l: Float64
     weight: Float64
+    features: Float64
+    """Of each event one after the other, the score last; empty where they are not kept."""
 
 
 class Out(NamedTuple):
@@ -61,13 +65,13 @@ class Reconstructed(NamedTuple):
 
 
 @scalar
-def write(event, shift, found, weight, out):
-    """Fill a selected event; *weight* is its weight as integers."""
-    row = found.category * 3 + found.final_state
+def write(event, shift, found, row, weight, out):
+    """Fill a selected event and return its place among them, -1 in variations; *weight* is its weight as integers."""
     sums.fill(out.histograms, M4L, row, found.m4l, shift, weight)
     sums.fill(out.histograms, M_Z1, row, found.m_z1, shift, weight)
     sums.fill(out.histograms, M_Z2, row, found.m_z2, shift, weight)
     sums.fill(out.histograms, PT4L, row, found.pt4l, shift, weight)
+    place = -1
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:
@@ -79,3 +83,4 @@ def write(event, shift, found, weight, out):
             out.selected.m_z2[place] = found.m_z2
             out.selected.pt4l[place] = found.pt4l
             out.selected.weight[place] = found.weight
+    return place

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import schema
+from ..classify.scoring import scoring
 from ..config import SelectionConfig
 from ..cuts import build_cuts
 from ..errors import ConfigError
@@ -63,7 +64,22 @@ class Channel(NamedTuple):
             msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
             raise ConfigError(msg)
         self.check(selection)
-        return [HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names]
+        return [HistogramSpec(n, selection.histograms[n].axis(n), self.parts(n, selection)) for n in names]
+
+    def parts(self, histogram: str, selection: SelectionConfig) -> tuple[str, ...]:
+        """Return the categories of a histogram, each divided into parts where the selection has a classifier."""
+        categories = self.categories(histogram)
+        if selection.classifier is None or categories == ("all",):
+            return categories
+        n = 1 + len(selection.classifier.boundaries)
+        return (
+            tuple(f"{category} score {part}" for category in categories for part in range(n)) if n > 1 else categories
+        )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What a classifier in this channel may take."""
+        return tuple(getattr(self.program.namespace(), "FEATURES", ()))
 
     def schema(self, selection: SelectionConfig) -> schema.Schema:
         """Return which branches hold the kernel's columns."""
@@ -80,17 +96,36 @@ class Channel(NamedTuple):
         """Return the kernel's cuts for one dataset."""
         return build_cuts(self.program.namespace().Cuts, selection.cuts, "cuts", {"dataset": dataset})
 
-    def tables(self, lumi_mask: LumiMask) -> Any:
-        """Return the kernel's lookup tables."""
-        return self.program.namespace().Tables(lumi_mask=lumi_mask)
+    def tables(self, lumi_mask: LumiMask, selection: SelectionConfig) -> Any:
+        """Return the kernel's lookup tables.
 
-    def out(self, kernel_histograms: Any, capacity: int) -> Any:
-        """Return fresh outputs around a set of histograms, with room for *capacity* selected events."""
+        Raises
+        ------
+        InputError
+            If the selection's classifier cannot be read, or takes or gives what the channel does not know.
+        """
+        tables = self.program.namespace().Tables
+        if "scoring" not in tables._fields:
+            if selection.classifier is not None:
+                msg = f"classifier: the channel {self.name} has no features that one could take"
+                raise ConfigError(msg)
+            return tables(lumi_mask=lumi_mask)
+        return tables(lumi_mask=lumi_mask, scoring=scoring(selection.classifier, self.name, self.features))
+
+    def out(self, kernel_histograms: Any, capacity: int, record: bool = False) -> Any:
+        """Return fresh outputs around a set of histograms, with room for *capacity* selected events.
+
+        Parameters
+        ----------
+        record
+            Whether there is room for their features as well.
+        """
         namespace = self.program.namespace()
         selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
         for field, hint in fields(namespace.Selected).items():
             if field not in selected:
-                selected[field] = np.empty(capacity, dtype=leaf_kind(hint)[1])
+                width = 1 if field != "features" else record * (len(self.features) + 1)
+                selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
         return namespace.Out(
             errors=np.zeros(2, np.int64),
             cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
