@@ -275,6 +275,9 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
             msg = f"{path}: overrides: expected a mapping of keys of the selection, got {overrides!r}"
             raise ConfigError(msg)
         raw["selection"] = _merge(raw.get("selection", {}), overrides)
+    classifier = selection.get("classifier") if isinstance(selection := raw.get("selection"), dict) else None
+    if isinstance(classifier, dict) and isinstance(classifier.get("file"), str):
+        classifier["file"] = _absolute(classifier["file"], path.parent)
     datasets = raw.get("datasets")
     for dataset in datasets if isinstance(datasets, list) else []:
         files = dataset.get("files") if isinstance(dataset, dict) else None
@@ -292,7 +295,8 @@ def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
         return model.model_validate(raw)
     except ValidationError as error:
         # A list whose entries are all wrong is reported as too short as well.
-        errors = [entry for entry in error.errors() if entry["type"] != "too_short" or not entry["input"]]
+        found = error.errors()
+        errors = [entry for entry in found if entry["type"] != "too_short" or not entry["input"]] or found
         raise ConfigError("\n".join(_explain(model, entry, place) for entry in errors)) from error
 
 

@@ -188,10 +188,13 @@ def train(events: Events, config: TrainingConfig) -> Trained:
 
 def fit(events: Events, config: TrainingConfig) -> Classifier:
     """Train one model; the same events and configuration give the same model."""
+    from threadpoolctl import threadpool_limits
+
     weight = training_weights(events, len(config.classes), config.balance)
     estimator = _estimator(config)
     name = "mlpclassifier__sample_weight" if config.model.kind == "network" else "sample_weight"
-    estimator.fit(events.values, events.label, **{name: weight})
+    with threadpool_limits(1):  # one thread: the sums inside do not depend on the machine, and others may use it
+        estimator.fit(events.values, events.label, **{name: weight})
     classes = tuple(config.classes)
     model = from_scikit_learn(estimator, inputs=config.inputs, outputs=classes[:1] if len(classes) == 2 else classes)
     if len(classes) == 2:
