@@ -104,11 +104,11 @@ class Channel(NamedTuple):
         InputError
             If the selection's classifier cannot be read, or takes or gives what the channel does not know.
         """
+        if selection.classifier is not None and not self.features:
+            msg = f"classifier: the channel {self.name} has no features that one could take"
+            raise ConfigError(msg)
         tables = self.program.namespace().Tables
         if "scoring" not in tables._fields:
-            if selection.classifier is not None:
-                msg = f"classifier: the channel {self.name} has no features that one could take"
-                raise ConfigError(msg)
             return tables(lumi_mask=lumi_mask)
         return tables(lumi_mask=lumi_mask, scoring=scoring(selection.classifier, self.name, self.features))
 
