@@ -228,7 +228,7 @@ def driver(program: Program | Loop) -> ModuleType:
 
 
 @contextlib.contextmanager
-def _no_extensions() -> Iterator[None]:
+def no_extensions() -> Iterator[None]:
     """Keep Numba from importing the packages that extend it: kernels use none, and it takes longer than they do."""
     before = entrypoints._already_initialized
     entrypoints._already_initialized = True
@@ -244,7 +244,7 @@ def compiled(program: Program) -> Any:
     loop = driver(program).run
     if numba.config.DISABLE_JIT:
         return loop
-    with _no_extensions():
+    with no_extensions():
         return njit(
             types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False
         )(loop)
@@ -255,7 +255,7 @@ def compiled_loop(loop: Loop) -> Any:
     """Return the CPU build of a loop; it compiles when first called with new types, or comes from the cache."""
     if numba.config.DISABLE_JIT:
         return driver(loop).run
-    with _no_extensions():
+    with no_extensions():
         return njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(driver(loop).run)
 
 
