@@ -101,6 +101,7 @@ class FileChannel(Channel):
             _, _, bins, uniform, edge, categories, _, _ = layout[row].tolist()
             cells = categories * (bins + 2)
             histograms[name] = one.Histogram(
+                units=np.zeros(cells, np.int64),
                 sumw=kernel_histograms.sumw[layout[row, OFFSET] :][:cells],
                 sumw2=kernel_histograms.sumw2[layout[row, OFFSET2] :][: 2 * cells],
                 problems=np.zeros(3, np.int64),
@@ -121,7 +122,7 @@ class FileChannel(Channel):
         )
 
     def verify(self, out: Any) -> None:
-        """Raise an error if a fill could not be counted.
+        """Make fills of weight 1 part of the sums; raise an error if a fill could not be counted.
 
         Raises
         ------
