@@ -57,13 +57,12 @@ def momentum(jets, i, kept, place):
 
 @scalar
 def keep(jets, event, kept):
-    place = 0
     for i in each(jets, event):
+        place = i - jets.offsets[event]
         if place < ROOM:
             p = computed(jets, i)
             kept[4 * place], kept[4 * place + 1] = p.px, p.py
             kept[4 * place + 2], kept[4 * place + 3] = p.pz, p.e
-        place += 1
 
 
 @scalar

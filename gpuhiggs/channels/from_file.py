@@ -13,7 +13,7 @@ from ..columns import OFFSETS
 from ..config import SelectionConfig
 from ..errors import ConfigError, RunError
 from ..kernels import histogram as one
-from ..kernels.fill import LAUNCH_FILLS, LAYOUT, OFFSET, OFFSET2, Histograms
+from ..kernels.fill import FRACTION_BITS, LAUNCH_FILLS, LAYOUT, OFFSET, OFFSET2, Histograms
 from ..kernels.language import fields
 from .channel import Channel
 
@@ -145,6 +145,11 @@ class FileChannel(Channel):
                     f"{self.file.path}: {name}: too many fills with weights at a time; write FILLS = {more} in the file"
                 )
                 raise RunError(msg)
+        for name in self.file.axes():
+            histogram = getattr(out, name)
+            histogram.sumw[:] += histogram.units << FRACTION_BITS
+            histogram.sumw2[::2] += histogram.units
+            histogram.units[:] = 0
 
 
 def channel(name: str) -> FileChannel:
