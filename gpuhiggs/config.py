@@ -149,6 +149,19 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
 
 
+class ExecutionConfig(Model):
+    """How a run deals with what fails; nothing here changes a result."""
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    """How often a file or a range of events is tried before it is left out."""
+    back_off: float = Field(default=1.0, ge=0, le=3600)
+    """Seconds before the second attempt; each further one waits twice as long."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """The run is given up when more files than this have failed; null: never."""
+    commit_seconds: float = Field(default=5.0, ge=0, le=3600)
+    """What is done is written to the ledger at least this often."""
+
+
 class RunConfig(Model):
     """A whole run."""
 
@@ -160,6 +173,7 @@ class RunConfig(Model):
     """Certified luminosity sections, the experiment's JSON."""
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
     """Events of a work item."""
+    execution: ExecutionConfig = ExecutionConfig()
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,21 +12,42 @@ import hist
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from .. import cluster, engine, measurement, normalisation
 from ..config import RunConfig
 from ..errors import InputError
+from ..ledger import Ledger
 from ..tally import Tally
-from . import page, run_folder, scan, stack
+from ..work import Mapper, serially
+from . import page, progress, run_folder, scan, stack
+
+LEDGER = "ledger"
 
 Figures = list[tuple[Path, str]]
 """PNG files and what each shows."""
 
 
-def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit_files: int | None = None) -> int:
+def run(
+    config: RunConfig,
+    folder: Path,
+    *,
+    workers: int,
+    overwrite: bool = False,
+    resume: bool = False,
+    limit_files: int | None = None,
+    scheduler: str | None = None,
+) -> int:
     """Process a configuration into *folder*.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine; 0 runs in this one.
+    resume
+        Go on with what an earlier run in *folder* has done.
+    scheduler
+        Address of a Dask scheduler whose workers are taken instead.
 
     Returns
     -------
@@ -36,9 +56,10 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit
     """
     console = Console()
     measurement.check(config)
-    prepare(folder, overwrite=overwrite)
-    with _mapper(workers) as mapper, _progress(console) as progress:
-        tally = engine.run(config, mapper, progress, limit_files)
+    prepare(folder, overwrite=overwrite or resume)
+    tally = _process(config, folder, console, workers, scheduler, limit_files, overwrite=overwrite, resume=resume)
+    if tally is None:
+        return 1
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
     measured = _fit(config, tally, folder, histograms, results)
@@ -49,6 +70,33 @@ def run(config: RunConfig, folder: Path, *, workers: int, overwrite: bool, limit
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     return 0 if converged and not tally.failures and "fit_error" not in results else 1
+
+
+def _process(
+    config: RunConfig,
+    folder: Path,
+    console: Console,
+    workers: int,
+    scheduler: str | None,
+    limit_files: int | None,
+    *,
+    overwrite: bool,
+    resume: bool,
+) -> Tally | None:
+    """Process all files; None if the user stopped it, who is told how to go on."""
+    with Ledger(folder / LEDGER) as ledger:
+        if overwrite and not resume:
+            ledger.clear()
+        if not ledger.empty and not resume:
+            msg = f"{folder}: a run was stopped here; --resume goes on with it, --overwrite starts anew"
+            raise InputError(msg)
+        run_folder.write_config(folder, config)
+        try:
+            with _mapper(console, workers, scheduler) as mapper, progress.shown(console, folder) as show:
+                return engine.run(config, mapper, show, limit_files, ledger)
+        except KeyboardInterrupt:
+            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            return None
 
 
 def _fit(
@@ -116,37 +164,14 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def _mapper(workers: int) -> Iterator[engine.Mapper]:
-    if workers == 0:
-        yield engine.serially
-    else:
-        with cluster.local(workers) as mapper:
-            yield mapper
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal, and a plain line now and then elsewhere."""
-    if not console.is_terminal:
-        yield _Lines(console)
+def _mapper(console: Console, workers: int, scheduler: str | None) -> Iterator[Mapper]:
+    if workers == 0 and scheduler is None:
+        yield serially
         return
-    columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("events", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Lines:
-    """Plain progress: a line every ten seconds, and the last."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._next = time.monotonic() + 10.0
-
-    def __call__(self, done: int, total: int) -> None:
-        if done == total or time.monotonic() > self._next:
-            self._console.print(f"events: {done} of {total}", highlight=False)
-            self._next = time.monotonic() + 10.0
+    with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
+        if scheduler is not None:
+            console.print(f"scheduler: {scheduler}, dashboard: {client.dashboard_link}", highlight=False)
+        yield cluster.mapper(client)
 
 
 def tell(console: Console, results: dict[str, Any]) -> None:
