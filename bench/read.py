@@ -27,7 +27,9 @@ import zstandard
 
 from bench.throughput import machine
 from gpuhiggs.read import EventFile, blocks, bulk
-from gpuhiggs.read.baskets import overlapping
+from gpuhiggs.read.baskets import Branch, header, overlapping
+from gpuhiggs.read.source import LocalSource
+from gpuhiggs.read.ttree import TreeTable
 
 CODECS = ("zlib", "zstd", "lz4", "lzma", "uncompressed")
 FIELDS = ("pt", "eta", "phi", "mass", "pfRelIso03_all", "charge")
@@ -39,16 +41,17 @@ CASES = {
 Block = tuple[bytes, memoryview, int]
 
 
-def touched(path: Path, layouts: dict[str, bulk.Layout], stop: int) -> list[Block]:
+def touched(path: Path, branches: dict[str, Branch], stop: int) -> list[Block]:
     """List the blocks of the branches and their counters; an uncompressed basket is one block of codec ``--``."""
-    branches = {one.branch.name: one.branch for one in layouts.values()}
-    branches |= {one.counter.name: one.counter for one in layouts.values() if one.counter is not None}
+    every = {one.name: one for one in branches.values()}
+    every |= {one.counter.name: one.counter for one in branches.values() if one.counter is not None}
     raw = memoryview(path.read_bytes())
     found: list[Block] = []
-    for branch in branches.values():
+    for branch in every.values():
         for basket in overlapping(branch, 0, stop, len(raw)):
-            size, key_length = (int(branch.basket(basket.number).member(name)) for name in ("fObjlen", "fKeylen"))
-            payload = raw[basket.seek + key_length : basket.seek + basket.length]
+            whole = raw[basket.extent.seek : basket.extent.seek + basket.extent.length]
+            key_length, size, _ = header(basket, whole)
+            payload = whole[key_length:]
             found += [(b"--", payload, size)] if len(payload) == size else blocks.split(payload)
     return found
 
@@ -98,16 +101,19 @@ def in_turn(functions: dict[str, Callable[[], object]], repeat: int) -> dict[str
 def measure(path: Path, branches: tuple[str, ...], threads: int, repeat: int) -> dict[str, Any]:
     """Time the three ways for one file, after comparing their results."""
     with EventFile(str(path), ("Events",)) as events:
-        tree, n = events._tree, events.entries
+        assert isinstance(events.table, TreeTable)
+        table, n = events.table, events.entries
+        tree = uproot.open(path, object_cache=None, array_cache=None)["Events"]
+        source = LocalSource(str(path))
         executor = uproot.ThreadPoolExecutor(threads) if threads > 1 else None
-        layouts = {name: found for name in branches if (found := bulk.layout(tree[name])) is not None}
+        layouts = {name: found for name in branches if (found := table.branch(name)) is not None}
         assert layouts.keys() == set(branches)
 
         def by_uproot() -> Any:
             return tree.arrays(list(branches), library="ak", decompression_executor=executor)
 
         def in_bulk() -> Any:
-            return bulk.read(str(path), layouts, 0, n, threads)
+            return bulk.read(source, layouts, 0, n, threads)
 
         ours, theirs = in_bulk(), by_uproot()
         for name in branches:

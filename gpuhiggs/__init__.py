@@ -1,18 +1,28 @@
-"""gpuhiggs: LHC event files in, Higgs couplings out, with the same bits on every device."""
+"""gpuhiggs: LHC event files in, Higgs couplings out, with the same bits on every device.
+
+``gpuhiggs.run("dimuon.py", "data.root")`` runs a channel over files and gives its histograms.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .interactive import Result as Result
+    from .interactive import run as run
+
     __version__: str
 else:
 
-    def __getattr__(name: str) -> str:
-        """Look the version up when it is asked for: ``import gpuhiggs`` costs nothing."""
-        if name != "__version__":
-            msg = f"module {__name__!r} has no attribute {name!r}"
-            raise AttributeError(msg)
-        from importlib.metadata import version
+    def __getattr__(name: str) -> Any:
+        """Look up what is public when it is asked for: ``import gpuhiggs`` costs nothing."""
+        if name == "__version__":
+            from importlib.metadata import version
 
-        return version(__name__)
+            return version(__name__)
+        if name in ("run", "Result"):
+            from . import interactive
+
+            return getattr(interactive, name)
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)

@@ -32,18 +32,30 @@ def _root() -> None:
 def run(
     config: Annotated[Path, typer.Argument(help="The configuration, a YAML file.", show_default=False)],
     output: Annotated[Path, typer.Option(help="Folder for the result.")] = Path("gpuhiggs-run"),
+    channel: Annotated[
+        Path | None,
+        typer.Option(help="A channel of your own, a Python file, instead of the configuration's selection."),
+    ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
     max_failures: Annotated[int | None, typer.Option(min=0, help="Give up when more files have failed.")] = None,
+    cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
+    cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
     from . import config as configuration
+    from .read import ColumnCache
     from .report import process
 
-    loaded = configuration.load(config)
+    loaded = configuration.load(config, channel)
+    if dry_run:
+        from .report import dry_run as estimation
+
+        raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
     if max_failures is not None:
         execution = loaded.execution.model_copy(update={"max_failures": max_failures})
         loaded = loaded.model_copy(update={"execution": execution})
@@ -55,6 +67,7 @@ def run(
         resume=resume,
         limit_files=limit_files,
         scheduler=scheduler,
+        cache=None if cache is None else ColumnCache(cache, int(cache_size * 2**30)),
     )
     raise typer.Exit(status)
 
@@ -86,12 +99,119 @@ def demo(
     raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
 
 
+cache_app = typer.Typer(name="cache", help="Look at a column cache, or make room in it.", no_args_is_help=True)
+app.add_typer(cache_app)
+_Folder = Annotated[Path, typer.Argument(help="The cache's folder.", show_default=False, exists=True, file_okay=False)]
+
+
+@cache_app.command("list", epilog="Example: gpuhiggs cache list /scratch/columns")
+def cache_list(folder: _Folder) -> None:
+    """List the files whose columns a cache has, with bytes and last use."""
+    from .report import cache
+
+    cache.show(folder)
+
+
+@cache_app.command("prune", epilog="Example: gpuhiggs cache prune /scratch/columns --size 20")
+def cache_prune(
+    folder: _Folder,
+    size: Annotated[float, typer.Option(min=0, help="GiB that may stay; what was used last stays.")] = 0.0,
+) -> None:
+    """Remove what was used least recently."""
+    from .report import cache
+
+    cache.prune(folder, int(size * 2**30))
+
+
+@app.command(
+    epilog="Example: gpuhiggs fit card.txt --poi r_ggH --poi r_qqH --scan r_ggH,r_qqH --json fit.json   "
+    "Exit status: 0 all is well, 1 a fit failed, 2 bad input."
+)
+def fit(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A workspace (the project's JSON or pyhf's), or datacards to combine.", show_default=False),
+    ],
+    poi: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Parameter of interest; several may be given. Of a datacard: r scales all signals, r_X those named X,"
+            " X_… or …_X, NAME=PATTERN,… those (or CHANNEL/PROCESS) that match."
+        ),
+    ] = None,
+    scan: Annotated[
+        list[str] | None, typer.Option(help="Scan NAME, NAME=LOW:HIGH:POINTS, or NAME,NAME in two dimensions.")
+    ] = None,
+    toys: Annotated[int, typer.Option(min=0, help="Toys for the goodness of fit and for CLs.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+    asimov: Annotated[bool, typer.Option(help="Fit the expected data set of the initial values and --set.")] = False,
+    set: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: where to start, and the truth of --asimov.")
+    ] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="Fix a parameter, a pattern or a group.")] = None,
+    minos: Annotated[list[str] | None, typer.Option(help="More parameters, patterns, groups for MINOS errors.")] = None,
+    gof: Annotated[str, typer.Option(help="Goodness of fit: saturated, chi2, ks or ad.")] = "saturated",
+    impacts: Annotated[bool, typer.Option(help="Impacts of the nuisance parameters.")] = False,
+    budget: Annotated[bool, typer.Option(help="The uncertainty by groups, by successive fixing.")] = False,
+    mass: Annotated[str | None, typer.Option(help="What $MASS in a datacard stands for.")] = None,
+    measurement: Annotated[str | None, typer.Option(help="Of a pyhf workspace; the first if not given.")] = None,
+    patch: Annotated[str | None, typer.Option(help="FILE or FILE:NAME, a patch of a pyhf workspace.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the toys.")] = 1,
+) -> None:
+    """Fit a statistical model: parameters, significance, limits, goodness of fit, scans, impacts, budget."""
+    from .inference import command
+
+    options = command.Options(
+        poi=tuple(poi or ()), scan=tuple(scan or ()), toys=toys, asimov=asimov, set=tuple(set or ()),
+        freeze=tuple(freeze or ()), minos=tuple(minos or ()), goodness_of_fit=gof, impacts=impacts,  # type: ignore[arg-type]
+        budget=budget, mass=mass, measurement=measurement, patch=patch, seed=seed,
+    )  # fmt: skip
+    form, notes, is_well = command.run(paths, options)
+    if json is not None:
+        command.write_json(form, json)
+    names = [text.partition("=")[0] for text in options.poi] or [next(iter(form["parameters"]))]
+    sys.stdout.write(command.summary(form, notes, names) + "\n")
+    raise typer.Exit(0 if is_well else 1)
+
+
+def _spread(arguments: list[str]) -> list[str]:
+    """Repeat an option of ``fit`` before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
+    if arguments[:1] != ["fit"]:
+        return arguments
+    found: list[str] = []
+    option: str | None = None
+    for word in arguments:
+        if word.startswith("--"):
+            option = word if word in ("--poi", "--scan", "--set", "--freeze", "--minos") else None
+            if option is None:
+                found.append(word)
+        elif option is not None and not (found and Path(word).is_file()):
+            found += [option, word]
+        else:
+            found.append(word)
+    return found
+
+
+@app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")
+def simulate(
+    config: Annotated[Path, typer.Argument(help="What to simulate, a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the samples.")] = Path("gpuhiggs-simulation"),
+    workers: Annotated[int, typer.Option(min=1, help="Processes.")] = CORES,
+) -> None:
+    """Simulate Higgs bosons and backgrounds into NanoAOD-like files, and draw pseudo-data."""
+    from .simulate import campaign, progress
+
+    loaded = campaign.load(config)
+    with progress.showing(loaded, output) as report:
+        campaign.run(loaded, output, workers=workers, progress=report)
+
+
 def main() -> None:
     """Run the command; an error that the user can act on is one message, not a traceback."""
     from .errors import GpuhiggsError
 
     try:
-        app()
+        app(_spread(sys.argv[1:]))
     except GpuhiggsError as error:
         sys.stderr.write(f"gpuhiggs: {error}\n")
         sys.exit(error.exit_status)

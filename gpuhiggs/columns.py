@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import FileError
-from .kernels.fill import LAUNCH_FILLS
 from .kernels.language import fields, leaf_kind
 
 
@@ -65,10 +64,10 @@ def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.nd
     return inputs(*collections)
 
 
-def launch_ranges(columns: Any, first: int, last: int) -> list[tuple[int, int]]:
-    """Cut a range of events so that no bin can overflow in one launch.
+def launch_ranges(columns: Any, first: int, last: int, limit: int) -> list[tuple[int, int]]:
+    """Cut a range of events so that no bin can overflow in one launch: of *limit* events and objects.
 
-    A body may fill a bin once an event and once an object of each collection; a launch may fill one LAUNCH_FILLS times.
+    A body may fill a bin once an event and once an object of each collection, unless its channel says more.
     """
     all_offsets = [collection.offsets for collection in columns if OFFSETS in collection._fields]
 
@@ -79,7 +78,7 @@ def launch_ranges(columns: Any, first: int, last: int) -> list[tuple[int, int]]:
     start = first
     while start < last:
         later = range(start + 2, last + 1)
-        stop = start + 1 + bisect.bisect_right(later, fills(start) + LAUNCH_FILLS, key=fills)
+        stop = start + 1 + bisect.bisect_right(later, fills(start) + limit, key=fills)
         ranges.append((start, stop))
         start = stop
     return ranges

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from . import channel_file
 from .errors import ConfigError
 from .histogram import Axis
 
@@ -76,7 +77,7 @@ class SelectionConfig(Model):
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
     absent: tuple[str, ...] = ()
-    """Collections that the files do not have and the selection does without."""
+    """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
 
 
 class DatasetConfig(Model):
@@ -172,7 +173,9 @@ class RunConfig(Model):
     lumi_mask: str | None = None
     """Certified luminosity sections, the experiment's JSON."""
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
-    """Events of a work item."""
+    """Events of a work item, at most."""
+    chunk_memory: int = Field(default=1024, ge=1)
+    """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     execution: ExecutionConfig = ExecutionConfig()
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
@@ -223,15 +226,31 @@ class RunConfig(Model):
 # --- loading -------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path) -> RunConfig:
+def load(path: Path, channel: Path | None = None) -> RunConfig:
     """Read a configuration; paths in it are relative to its folder.
+
+    Parameters
+    ----------
+    channel
+        A channel in a file of the user's own, which takes the place of the selection.
 
     Raises
     ------
     ConfigError
         If the file cannot be read, or a key or value in it is wrong.
     """
-    raw = _read_yaml(path)
+    raw = read_yaml(path)
+    return build(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path)
+
+
+def build(raw: dict[str, Any], path: Path) -> RunConfig:
+    """Build a configuration from what a file at *path* would say.
+
+    Raises
+    ------
+    ConfigError
+        If a key or value in it is wrong.
+    """
     if isinstance(raw.get("selection"), str):
         raw["selection"] = _selection(raw["selection"], path)
     if "overrides" in raw:
@@ -302,7 +321,8 @@ class _NoRepeats(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a mapping of keys, or raise ConfigError; a key that stands twice is an error."""
     try:
         raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)
     except OSError as error:
@@ -333,14 +353,16 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
 
     A selection may name another one as its ``base``, and say only what differs.
     """
-    if name.endswith((".yaml", ".yml")):
+    if name.endswith(".py"):
+        raw = channel_file.load(Path(_absolute(name, path.parent))).selection()
+    elif name.endswith((".yaml", ".yml")):
         name = _absolute(name, path.parent)
         path = Path(name)
-        raw = _read_yaml(path)
+        raw = read_yaml(path)
     else:
         known = shipped_selections()
         if name not in known:
-            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml"
+            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml or .py"
             raise ConfigError(msg)
         raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
     base = raw.pop("base", None)

@@ -14,15 +14,15 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import channels, schema
+from . import channels
 from .books import Books, Progress, stamp
 from .catalogue import lumi_mask
 from .channels import Channel
-from .columns import has_objects, launch_ranges
+from .columns import launch_ranges
 from .config import DatasetConfig, RunConfig
 from .errors import ConfigError, FileError, GpuhiggsError, RunError, SchemaError
 from .histogram import Accumulators, Counts, HistogramSpec
@@ -30,9 +30,9 @@ from .kernels import gate, launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
 from .ledger import Ledger
-from .read import BitMask, Request, Resolved, opened
+from .read import BitMask, ColumnCache, EventFile, Request, Resolved, opened, ranges
 from .tally import Failure, FileInfo, ListedFile, Partial, Tally, WorkItem
-from .work import Mapper, serially
+from .work import Lost, Mapper, of, serially
 
 _log = logging.getLogger(__name__)
 
@@ -107,15 +107,15 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     )
     cuts = channel.cuts(selection, record)
     tables = channel.tables(mask or lumi_mask.EMPTY)
-    objects = [name for name in fields(channel.inputs) if has_objects(channel.inputs, name)]
-    if wrong := set(selection.absent) - set(objects):
-        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(objects)}"
+    collections = [name for name in fields(channel.inputs) if name not in ("events", "scale_factors")]
+    if wrong := set(selection.absent) - set(collections):
+        msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
     request = Request(
-        channel.inputs, schema.load(selection.schema_), dataset.kind == "simulation", _masks(config), unused,
+        channel.inputs, channel.schema(selection), dataset.kind == "simulation", _masks(config), unused,
         selection.absent,
     )  # fmt: skip
     request.sources()
@@ -133,7 +133,17 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
 # --- steps ---------------------------------------------------------------------------------------------------------
 
 
-UNIMPORTANT = ("title", "processes", "model", "luminosity", "datasets", "chunk_size", "execution", "lumi_mask")
+UNIMPORTANT = (
+    "title",
+    "processes",
+    "model",
+    "luminosity",
+    "datasets",
+    "chunk_size",
+    "chunk_memory",
+    "execution",
+    "lumi_mask",
+)
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
 UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
 
@@ -166,6 +176,12 @@ class Job(NamedTuple):
     """A configuration on its way to a worker."""
 
     config_json: str
+    cache: ColumnCache | None = None
+
+    @classmethod
+    def of(cls, config: RunConfig, cache: ColumnCache | None = None) -> Self:
+        """Return the job of a configuration."""
+        return cls(_without_files(config).model_dump_json(by_alias=True), cache)
 
     def step(self, task: ListedFile | WorkItem) -> FileInfo | Partial | Failure:
         """Do one piece of work, whatever it is."""
@@ -176,11 +192,14 @@ class Job(NamedTuple):
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with opened(path, prepared.request.schema.trees) as events:
+            with opened(path, prepared.request.schema.trees, self.cache) as events:
                 resolved = events.resolve(prepared.request)
                 _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
-                info = FileInfo(name, path, events.uuid, events.entries, weights, resolved.notes, stamp(path))
+                cuts, volumes = _cuts(prepared.config, events, resolved.branches())
+                info = FileInfo(
+                    name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes, stamp(path)
+                )
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
@@ -191,7 +210,7 @@ class Job(NamedTuple):
     def process(self, item: WorkItem) -> Partial | Failure:
         """Run the channel's kernel over one range of events."""
         try:
-            return _process(prepare(self.config_json, item.dataset), item)
+            return _process(prepare(self.config_json, item.dataset), item, self.cache)
         except Exception as error:  # whatever it is, the other files are not to suffer
             return Failure(*item, _explained(error, item.path), _transient(error))
 
@@ -219,9 +238,9 @@ def _transient(error: Exception) -> bool:
     return isinstance(error, FileError) or not isinstance(error, GpuhiggsError)
 
 
-def _process(prepared: Prepared, item: WorkItem) -> Partial:
+def _process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None) -> Partial:
     began = time.perf_counter()
-    with opened(item.path, prepared.request.schema.trees) as events:
+    with opened(item.path, prepared.request.schema.trees, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     read = time.perf_counter() - began
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
@@ -245,8 +264,9 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
     accumulators = Accumulators(prepared.specs)
     out = channel.out(accumulators.kernel, n_events)
     arguments = [launch.record(type(columns), columns), prepared.cuts, prepared.tables, launch.record(type(out), out)]
-    for first, last in launch_ranges(columns, 0, n_events):
+    for first, last in launch_ranges(columns, 0, n_events, channel.launch_fills):
         gates = launch.run(channel.program, arguments, first, last)
+        channel.verify(out)
         cutflow = np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], out.cutflow.sums.reshape(-1, 4)])
         counts.add(name, "cutflow", cutflow)
         out.cutflow.sums[:] = 0
@@ -260,10 +280,23 @@ def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts,
     return counts, {name: getattr(out.selected, name)[:n_selected] for name in names}
 
 
+def _cuts(
+    config: RunConfig, events: EventFile, branches: list[str]
+) -> tuple[tuple[int, ...], tuple[tuple[str, int, int], ...]]:
+    """Cut a file along its clusters, so that no work item has too many events or takes too much memory."""
+    volumes = events.table.volumes(branches)
+    size = ranges.event_bytes(volumes, events.entries)
+    most = max(1, min(config.chunk_size, int(config.chunk_memory * 2**20 / max(size, 1.0))))
+    cuts = ranges.cut(events.entries, most, events.table.edges(branches).tolist())
+    return tuple(cuts), tuple((codec, *volume) for codec, volume in sorted(volumes.items()))
+
+
 def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
-    """Cut a file into equal ranges of at most *chunk_size* events; a file without events has one empty item."""
-    n = max(1, -(-info.entries // chunk_size))
-    edges = [info.entries * i // n for i in range(n + 1)]
+    """Return the ranges of a file: those that were found when it was inspected, or of at most *chunk_size* events.
+
+    A file without events has one empty item.
+    """
+    edges = info.cuts or ranges.cut(info.entries, chunk_size)
     return [WorkItem(info.dataset, info.path, a, b) for a, b in itertools.pairwise(edges)]
 
 
@@ -275,6 +308,7 @@ def run(
     mapper: Mapper = serially,
     progress: Callable[[Progress], None] | None = None,
     limit_files: int | None = None,
+    cache: ColumnCache | None = None,
     ledger: Ledger | None = None,
 ) -> Tally:
     """Process every file of a configuration.
@@ -287,6 +321,8 @@ def run(
         Called after each result.
     limit_files
         Take only the first so many files of each dataset; the others count as not processed.
+    cache
+        Where columns are kept and looked for.
     ledger
         Where what is done is kept, and where a run that was stopped goes on from.
 
@@ -297,18 +333,19 @@ def run(
     RunError
         If the kernel's cache or the ledger cannot be written, or more files fail than are allowed to.
     """
-    job = Job(_without_files(config).model_dump_json(by_alias=True))
+    job = Job.of(config, cache)
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
     try:
-        launch.compiled(channels.find(config.selection.channel).program)  # once, before any worker needs it
+        channels.find(config.selection.channel).compile()  # once, before any worker needs it
     except OSError as error:
         msg = f"{launch.cache_folder()}: cannot be written: {error.strerror}; GPUHIGGS_CACHE names another folder"
         raise RunError(msg) from error
 
-    files = [ListedFile(dataset.name, path) for dataset in config.datasets for path in dataset.files[:limit_files]]
     prints = {dataset.name: fingerprint(job.config_json, dataset.name) for dataset in config.datasets}
-    books = Books(files, lambda info: work_items(info, config.chunk_size), config.execution, ledger, prints)
+    books = Books(
+        _listed(config, limit_files), lambda info: work_items(info, config.chunk_size), config.execution, ledger, prints
+    )
     twins = _Twins(books.tally.complete)
     try:
         for result in mapper(job.step, books.work):
@@ -320,6 +357,36 @@ def run(
     finally:
         books.commit()  # whatever stops a run, what is done is kept
     return books.finish()
+
+
+def inspect(
+    config: RunConfig, job: Job, mapper: Mapper, limit_files: int | None
+) -> tuple[list[FileInfo], list[Failure]]:
+    """Look at every file of a configuration.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its channel, or a file is listed twice.
+    """
+    for dataset in config.datasets:
+        prepare(job.config_json, dataset.name)
+    infos: dict[tuple[str, str], FileInfo] = {}
+    failures: list[Failure] = []
+    twins = _Twins([])
+    for info in mapper(job.inspect, of(_listed(config, limit_files))):
+        if isinstance(info, Lost):
+            failures.append(Failure(info.argument[0], info.argument[1], 0, 0, f"{info.argument[1]}: {info.error}"))
+        elif isinstance(info, Failure):
+            failures.append(info)
+        else:
+            twins.refuse(info)
+            infos[info.dataset, info.path] = info
+    return list(infos.values()), failures
+
+
+def _listed(config: RunConfig, limit_files: int | None) -> list[ListedFile]:
+    return [ListedFile(dataset.name, path) for dataset in config.datasets for path in dataset.files[:limit_files]]
 
 
 def _without_files(config: RunConfig) -> RunConfig:

@@ -34,6 +34,10 @@ class FileInfo(NamedTuple):
     sum_of_weights: float | None
     notes: tuple[str, ...] = ()
     """What the file does not have and is taken for granted instead."""
+    cuts: tuple[int, ...] = ()
+    """Where its work items begin and end."""
+    volumes: tuple[tuple[str, int, int], ...] = ()
+    """Of the needed branches, by codec: the bytes stored and after decompression."""
     stamp: str = ""
     """Size and time of change of a local file: whether it is still what was read."""
 

@@ -11,6 +11,7 @@ import itertools
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, NamedTuple
 
 
@@ -58,11 +59,29 @@ Mapper = Callable[[Callable[[Any], Any], Work], Iterator[Any]]
 
 def serially(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
     """Apply *function* in this process, to one entry after the other."""
-    while (wait := work.wait()) is not None:
-        time.sleep(wait)
+    while (pause := work.wait()) is not None:
+        time.sleep(pause)
         argument = work.take()
         if argument is not None:
             yield function(argument)
+
+
+def threaded(pool: ThreadPoolExecutor, threads: int) -> Mapper:
+    """Return what applies a function on threads of this process: kernels and decompression release the GIL."""
+
+    def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
+        under_way: set[Future[Any]] = set()
+        while (pause := work.wait()) is not None or under_way:
+            while len(under_way) < threads and (argument := work.take()) is not None:
+                under_way.add(pool.submit(function, argument))
+            if not under_way:
+                time.sleep(pause or 0.0)
+                continue
+            done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+
+    return apply
 
 
 def of(arguments: Any) -> Work:

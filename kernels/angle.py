@@ -127,6 +127,24 @@ def asin_rest(x, z):
 
 
 @scalar
+def asin(x):
+    """Return asin x in [-π/2, π/2], within 0.64 ulp, for -1 <= x <= 1; ±0 for ±0, NaN outside and for NaN."""
+    a = abs(x)
+    if not a <= 1.0:
+        return NAN
+    if a <= 0.5:
+        return x if a < VANISHING else x + asin_rest(x, x * x)
+    z = 0.5 - 0.5 * a  # asin a = π/2 - 2·asin √((1 - a)/2)
+    s = sqrt(z)
+    rest = 0.0
+    if s > 0.0:
+        back, back_low = two_product(s, s)
+        rest = asin_rest(s, z) + ((z - back) - back_low) / (2.0 * s)
+    angle, angle_low = fast_two_sum(2.0 * QUARTER_PI, -2.0 * s)
+    return copysign(angle + (angle_low + (2.0 * QUARTER_PI_LOW - 2.0 * rest)), x)
+
+
+@scalar
 def acos(x):
     """Return acos x in [0, π], within 0.70 ulp, for -1 <= x <= 1; 0 for 1, NaN outside and for NaN."""
     a = abs(x)

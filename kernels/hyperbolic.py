@@ -99,3 +99,34 @@ def asinh(x):
     root_low = (((total - back) - back_low) + (total_low + square_low)) / (2.0 * root)
     y, y_low = fast_two_sum(root, a)
     return copysign(log_plus(y, (y_low + root_low) / y), x)
+
+
+@scalar
+def acosh(x):
+    """Return acosh x, within 0.78 ulp, for x >= 1; 0 for 1, ∞ for ∞, NaN below and for NaN."""
+    if not x >= 1.0:
+        return NAN
+    if x >= LARGE:
+        return x if x == INF else log_plus(x, LN2)
+    square, square_low = two_product(x, x)
+    total, total_low = two_sum(square, -1.0)
+    total, total_low = fast_two_sum(total, total_low + square_low)
+    root = sqrt(total)
+    if root == 0.0:
+        return 0.0
+    back, back_low = two_product(root, root)
+    root_low = (((total - back) - back_low) + total_low) / (2.0 * root)
+    y, y_low = fast_two_sum(x, root)
+    return log_plus(y, (y_low + root_low) / y)
+
+
+@scalar
+def atanh(x):
+    """Return atanh x, within 0.75 ulp, for -1 <= x <= 1; ±0 for ±0, ±∞ for ±1, NaN outside and for NaN."""
+    a = abs(x)
+    if not TINY < a < 1.0:
+        return NAN if not a <= 1.0 else x if a <= TINY else copysign(INF, x)
+    up, up_low = fast_two_sum(1.0, a)
+    down, down_low = fast_two_sum(1.0, -a)
+    ratio, ratio_low = two_quotient(up, up_low, down, down_low)
+    return copysign(0.5 * log_plus(ratio, ratio_low / ratio), x)

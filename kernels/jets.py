@@ -1,11 +1,11 @@
-"""Jets: the ones that count for a production category."""
+"""Jets: the ones that count for a production category, and the system that the two hardest of them make."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from . import four_vector as p4
-from .language import Float32, Int32, Int64, Positive, Real, Whole, each, scalar
+from .language import Column, Float32, Int32, Int64, Positive, Real, Whole, each, scalar
 
 
 class Jets(NamedTuple):
@@ -18,6 +18,8 @@ class Jets(NamedTuple):
     id: Int32
     pile_up_id: Int32
     b_tag: Float32
+    mass: Float32
+    """For systems of jets only."""
 
 
 class JetCuts(NamedTuple):
@@ -35,24 +37,57 @@ class JetCuts(NamedTuple):
     b_eta_max: Positive
 
 
+class Directions(NamedTuple):
+    """Where the objects are that jets must be apart from, in scratch memory: any tuple with these columns will do."""
+
+    eta: Column
+    phi: Column
+
+
+@scalar
+def jet_pt(jets, jet, shift):
+    """Return the transverse momentum of a jet in a variation."""
+    return jets.pt[jet]
+
+
+@scalar
+def is_identified(jets, jet, pt, cuts):
+    """Whether a jet of transverse momentum *pt* passes acceptance and identification, whatever its pt."""
+    return (
+        abs(jets.eta[jet]) < cuts.eta_max
+        and (jets.id[jet] & cuts.id_mask) != 0
+        and (pt >= cuts.pile_up_id_pt_max or (jets.pile_up_id[jet] & cuts.pile_up_id_mask) != 0)
+    )
+
+
 @scalar
 def is_jet(jets, jet, cuts):
     """Whether a jet passes kinematics and identification."""
-    return (
-        jets.pt[jet] > cuts.pt_min
-        and abs(jets.eta[jet]) < cuts.eta_max
-        and (jets.id[jet] & cuts.id_mask) != 0
-        and (jets.pt[jet] >= cuts.pile_up_id_pt_max or (jets.pile_up_id[jet] & cuts.pile_up_id_mask) != 0)
-    )
+    return jets.pt[jet] > cuts.pt_min and is_identified(jets, jet, jets.pt[jet], cuts)
+
+
+@scalar
+def is_b_jet(jets, jet, cuts):
+    """Whether a jet is b-tagged."""
+    return jets.b_tag[jet] > cuts.b_tag_min and abs(jets.eta[jet]) < cuts.b_eta_max
+
+
+@scalar
+def is_apart(eta, phi, others, n, dr_min):
+    """Whether a direction is apart from each of the first *n* of *others*."""
+    for other in range(n):  # noqa: SIM110 - kernels have no generators
+        if not p4.delta_r2(eta, phi, others.eta[other], others.phi[other]) > dr_min * dr_min:
+            return False
+    return True
 
 
 @scalar
 def is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
     """Whether a jet is apart from every selected lepton and its FSR photon."""
+    if not is_apart(jets.eta[jet], jets.phi[jet], leptons, n_leptons, cuts.dr_min):
+        return False
     dr2_min = cuts.dr_min * cuts.dr_min
     for lepton in range(n_leptons):
-        if not p4.delta_r2(jets.eta[jet], jets.phi[jet], leptons.eta[lepton], leptons.phi[lepton]) > dr2_min:
-            return False
         photon = leptons.photon[lepton]
         if photon >= 0 and not p4.delta_r2(jets.eta[jet], jets.phi[jet], fsr.eta[photon], fsr.phi[photon]) > dr2_min:
             return False
@@ -67,6 +102,71 @@ def count_jets(event, jets, cuts, leptons, n_leptons, fsr):
     for jet in each(jets, event):
         if is_jet(jets, jet, cuts) and is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
             n_jets += 1
-            if jets.b_tag[jet] > cuts.b_tag_min and abs(jets.eta[jet]) < cuts.b_eta_max:
+            if is_b_jet(jets, jet, cuts):
                 n_b_jets += 1
     return n_jets, n_b_jets
+
+
+class JetSystem(NamedTuple):
+    """The jets of an event, GeV."""
+
+    n: int
+    n_b: int
+    n_soft_b: int
+    """b-tagged jets between the soft threshold and that of the jets."""
+    pt1: float
+    """Of the hardest jet; 0 where there is none."""
+    pt2: float
+    eta1: float
+    eta2: float
+    mass: float
+    """Of the two hardest; 0 where there are fewer."""
+    px: float
+    """Sum of the two hardest."""
+    py: float
+
+
+@scalar
+def jet_p4(jets, jet, pt):
+    """Return the four-vector of a jet of transverse momentum *pt*: a shift of its pt scales its mass as well."""
+    mass = jets.mass[jet] * (pt / jets.pt[jet])
+    return p4.from_pt_eta_phi_mass(pt, jets.eta[jet], jets.phi[jet], mass)
+
+
+@scalar
+def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift):
+    """Measure the jets that are apart from the first *n_others* of *others*.
+
+    The hardest jets are looked for, not taken from the front: a shifted pt changes their order.
+    """
+    n, n_b, n_soft_b = 0, 0, 0
+    first, second = -1, -1
+    pt1, pt2 = 0.0, 0.0
+    for jet in each(jets, event):
+        pt = jet_pt(jets, jet, shift)
+        if (
+            pt > soft_pt_min
+            and is_identified(jets, jet, pt, cuts)
+            and is_apart(jets.eta[jet], jets.phi[jet], others, n_others, cuts.dr_min)
+        ):
+            tagged = is_b_jet(jets, jet, cuts)
+            if pt > cuts.pt_min:
+                n += 1
+                if tagged:
+                    n_b += 1
+                if pt > pt1:
+                    first, second = jet, first
+                    pt1, pt2 = pt, pt1
+                elif pt > pt2:
+                    second = jet
+                    pt2 = pt
+            elif tagged:
+                n_soft_b += 1
+    mass, px, py, eta1, eta2 = 0.0, 0.0, 0.0, 0.0, 0.0
+    if first >= 0:
+        eta1 = jets.eta[first]
+    if second >= 0:
+        eta2 = jets.eta[second]
+        both = p4.plus(jet_p4(jets, first, pt1), jet_p4(jets, second, pt2))
+        mass, px, py = p4.mass(both), both.px, both.py
+    return JetSystem(n, n_b, n_soft_b, pt1, pt2, eta1, eta2, mass, px, py)

@@ -31,10 +31,16 @@ from numba.np.numpy_support import from_dtype
 
 def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
+    function.__scalar__ = True  # type: ignore[attr-defined]
     compiled: Any = njit(function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True)
     if not config.DISABLE_JIT:
         compiled.get_call_template = without_literals(compiled.get_call_template)
     return compiled  # type: ignore[no-any-return]
+
+
+def is_scalar(function: Any) -> bool:
+    """Whether a function has been through :func:`scalar`, in the interpreter too."""
+    return getattr(getattr(function, "py_func", function), "__scalar__", False) is True
 
 
 def without_literals(get_call_template: Callable[..., Any]) -> Callable[..., Any]:
@@ -84,6 +90,8 @@ Float64 = Annotated[Any, Stored(np.float64)]
 Int32 = Annotated[Any, Stored(np.int32)]
 Int64 = Annotated[Any, Stored(np.int64)]
 UInt32 = Annotated[Any, Stored(np.uint32)]
+Offsets = Int64
+"""A collection with a column ``offsets`` of this type has objects: event i those from offsets[i] to offsets[i + 1]."""
 Bool = Annotated[Any, Stored(np.bool_)]
 
 
@@ -192,6 +200,18 @@ def each(collection, event):
     return range(collection.offsets[event], collection.offsets[event + 1])
 
 
+@scalar
+def after(collection, event, i):
+    """Range over the objects of one event that come after the object *i*: the partners of a pair."""
+    return range(i + 1, collection.offsets[event + 1])
+
+
+@scalar
+def size(collection, event):
+    """Return how many objects one event has in a collection."""
+    return collection.offsets[event + 1] - collection.offsets[event]
+
+
 # --- the same, for the compiler ------------------------------------------------------------------------------------
 
 
@@ -275,6 +295,11 @@ class RecordType(types.Type):  # type: ignore[misc]
     def __init__(self, tuple_type: type) -> None:
         self.tuple_type = tuple_type
         super().__init__(name=f"Record({tuple_type.__module__}.{tuple_type.__qualname__})")
+
+    @property
+    def key(self) -> type:
+        """What tells it from others: a module that was edited and imported again has another type of the same name."""
+        return self.tuple_type
 
     def field(self, name: str) -> tuple[types.Type, int] | None:
         """Return a field's type and its offset in slots of 8 bytes."""

@@ -36,6 +36,7 @@ import numpy as np
 from numba import njit, types
 from numba.core import entrypoints
 
+from . import sources
 from .language import Column, leaves, without_literals
 
 COMPUTE_CAPABILITY = (9, 0)
@@ -133,8 +134,44 @@ def process(shifts, selected, inputs, cuts, tables, out):
 '''
 
 
-def driver_source(program: Program) -> str:
+_LOOP = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
+
+import {module} as bodies
+
+
+def run({arguments}):
+    bodies.{function}({arguments})
+
+
+def process(last, {others}):
+    place = cuda.grid(1)
+    rows = cuda.gridsize(1)
+    while place < last:
+        bodies.{function}(place, place + 1, place % rows, {others})
+        place += rows
+'''
+
+
+class Loop(NamedTuple):
+    """A function ``f(first, last, row, …)`` over a range of independent items, with the memory of a row each thread."""
+
+    module: str
+    function: str
+    arguments: tuple[str, ...]
+    """Names of what follows first, last and row."""
+
+    def namespace(self) -> ModuleType:
+        """Return the module."""
+        return importlib.import_module(self.module)
+
+
+def driver_source(program: Program | Loop) -> str:
     """Return the text of the driver module of a program."""
+    if isinstance(program, Loop):
+        others = ", ".join(program.arguments)
+        return _LOOP.format(
+            module=program.module, function=program.function, arguments=f"first, last, row, {others}", others=others
+        )
     n_gates = len(program.namespace().GATES)
     return _DRIVER.format(module=program.module, n_gates=n_gates, n_sums=4 * (n_gates + 1))
 
@@ -151,22 +188,22 @@ def cache_folder() -> Path:
 
 
 @functools.cache
-def source_hash(program: Program) -> str:
+def source_hash(program: Program | Loop) -> str:
     """Return the hash of all that decides about the machine code of a program: sources, versions, options."""
     digest = hashlib.sha256()
-    namespace_file = Path(program.namespace().__file__ or "")
-    for path in sorted({*Path(__file__).resolve().parent.glob("*.py"), namespace_file.resolve()}):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    text = driver_source(program)
+    for name, source in sorted(sources.reached(*sources.imports(text), __name__).items()):
+        digest.update(f"{name}\0{source}\0".encode())
     for package in ("numba", "llvmlite", "numpy"):
         digest.update(f"{package} {importlib.metadata.version(package)}\0".encode())
-    digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}".encode())
+    digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}\0{text}".encode())
     return digest.hexdigest()[:24]
 
 
 @functools.cache
-def driver(program: Program) -> ModuleType:
+def driver(program: Program | Loop) -> ModuleType:
     """Import the driver module of a program, writing it first where it is new."""
-    name = program.module.rpartition(".")[2]
+    name = program.module.rpartition(".")[2] + (f"_{program.function}" if isinstance(program, Loop) else "")
     folder = cache_folder() / f"{name}-{source_hash(program)}"
     path = folder / f"driver_{name}.py"
     if not path.exists():
@@ -211,6 +248,15 @@ def compiled(program: Program) -> Any:
         return njit(
             types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False
         )(loop)
+
+
+@functools.cache
+def compiled_loop(loop: Loop) -> Any:
+    """Return the CPU build of a loop; it compiles when first called with new types, or comes from the cache."""
+    if numba.config.DISABLE_JIT:
+        return driver(loop).run
+    with _no_extensions():
+        return njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(driver(loop).run)
 
 
 class Record(NamedTuple):

@@ -84,3 +84,15 @@ def place(leptons, n, charge, pt, eta, phi, bare, dressed, photon):
     leptons.dressed.pz[n] = dressed.pz
     leptons.dressed.e[n] = dressed.e
     leptons.photon[n] = photon
+
+
+@scalar
+def move(leptons, source, target):
+    """Copy a lepton from one place to another."""
+    b, d = leptons.bare, leptons.dressed
+    leptons.kind[target] = leptons.kind[source]
+    leptons.entry[target] = leptons.entry[source]
+    bare = P4(b.px[source], b.py[source], b.pz[source], b.e[source])
+    dressed = P4(d.px[source], d.py[source], d.pz[source], d.e[source])
+    charge, pt, eta, phi = leptons.charge[source], leptons.pt[source], leptons.eta[source], leptons.phi[source]
+    place(leptons, target, charge, pt, eta, phi, bare, dressed, leptons.photon[source])

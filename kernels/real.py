@@ -10,18 +10,21 @@ last place (0.5 would be correctly rounded). Every NaN that comes out is the can
 
 from __future__ import annotations
 
-from gpuhiggs.kernels.angle import acos, atan, atan2
+from gpuhiggs.kernels.angle import acos, asin, atan, atan2
 from gpuhiggs.kernels.circular import cos, sin, sincos, tan
 from gpuhiggs.kernels.error_function import erf
 from gpuhiggs.kernels.exact import copysign, floor, is_nan, sqrt
 from gpuhiggs.kernels.exponential import exp, log, log10, pow
-from gpuhiggs.kernels.hyperbolic import asinh, cosh, sinh, sinhcosh, tanh
+from gpuhiggs.kernels.hyperbolic import acosh, asinh, atanh, cosh, sinh, sinhcosh, tanh
 
 __all__ = [
     "acos",
+    "acosh",
+    "asin",
     "asinh",
     "atan",
     "atan2",
+    "atanh",
     "copysign",
     "cos",
     "cosh",

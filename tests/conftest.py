@@ -71,7 +71,7 @@ def _four_muon_events(n: int, seed: int = 0) -> Branches:
         "Muon": ak.zip(muons),
         "Electron": _empty(n, electrons, ("charge",)),
         "FsrPhoton": _empty(n, ("pt", "eta", "phi", "relIso03"), ()),
-        "Jet": _empty(n, ("pt", "eta", "phi", "btagDeepFlavB"), ("jetId", "puId")),
+        "Jet": _empty(n, ("pt", "eta", "phi", "mass", "btagDeepFlavB"), ("jetId", "puId")),
     }
 
 

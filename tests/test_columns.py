@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuhiggs import columns
 from gpuhiggs.columns import Wanted, assemble, has_objects, launch_ranges, wanted
 from gpuhiggs.errors import FileError
 from gpuhiggs.kernels.language import Bool, Float32, Int64
@@ -72,9 +71,7 @@ def test_launch_ranges(per_event: list[int], data: st.DataObject) -> None:
     limit = data.draw(st.integers(1, 30))
     first = data.draw(st.integers(0, len(per_event)))
     last = data.draw(st.integers(first, len(per_event)))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(columns, "LAUNCH_FILLS", limit)
-        ranges = launch_ranges(build(per_event), first, last)
+    ranges = launch_ranges(build(per_event), first, last, limit)
     assert [event for a, b in ranges for event in range(a, b)] == list(range(first, last))
     for a, b in ranges:
         assert b == a + 1 or sum(per_event[a:b]) + b - a <= limit

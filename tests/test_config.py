@@ -88,7 +88,7 @@ KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (("lumi",), "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, processes, "),
+        (("lumi",), "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, chunk_memory, processes, "),
         (("datasets", 0, "xsec"), f"'xsec' in datasets.0; known: {KNOWN_DATASET}"),
         (("processes", "ZZ", "colour"), "'colour' in processes.ZZ; known: label, color"),
         (("processes", "label", "x"), "'x' in processes.label; known: label, color"),
@@ -323,8 +323,8 @@ def test_shipped_selections_fit_their_channels(tmp_path: Path, name: str) -> Non
 
 def test_unknown_selection(tmp_path: Path) -> None:
     found = error_of(tmp_path, edited(set_in("selection", "cms-hzz")))
-    known = "atlas-hzz4l-open-data-2020, cms-hzz4l-2016-ul, cms-hzz4l-run2-ul"
-    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml"
+    known = ", ".join(config.shipped_selections())
+    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml or .py"
 
 
 def shipped(name: str) -> Raw:
@@ -402,8 +402,14 @@ MUON_CUTS = "pt_min, eta_max, dxy_max, dz_max, sip3d_max, iso_max, high_pt_min"
             {"histograms": {"m5l": {"label": "x", "bins": 1, "high": 1}}},
             "histograms: m5l missing or unknown; the channel",
         ),
-        ({"absent": ["taus"]}, "selection.absent: taus unknown; the channel has muons, electrons, fsr_photons, jets"),
-        ({"absent": ["met"]}, "selection.absent: met unknown; the channel has muons, electrons, fsr_photons, jets"),
+        (
+            {"absent": ["taus"]},
+            "selection.absent: taus unknown; the channel has muons, electrons, fsr_photons, jets, met",
+        ),
+        (
+            {"absent": ["events"]},
+            "selection.absent: events unknown; the channel has muons, electrons, fsr_photons, jets",
+        ),
         ({"triggers": {"A": ["HLT_x"], "B": ["HLT_x"]}}, "selection.triggers: HLT_x listed twice"),
         ({"filters": ["Flag_x", "Flag_x"]}, "selection.filters: Flag_x listed twice"),
         ({"filters": [f"f{i}" for i in range(63)]}, "selection.filters: 63 entries, at most 62 are possible"),

@@ -5,24 +5,45 @@ A selection's YAML file lies beside its channel: every cut and binning with the 
 
 from __future__ import annotations
 
+from .. import channel_file
 from ..errors import ConfigError
-from . import four_lepton, four_lepton_atlas
+from . import (
+    dilepton,
+    dilepton_atlas,
+    diphoton,
+    diphoton_atlas,
+    four_lepton,
+    four_lepton_atlas,
+    four_lepton_atlas_2025,
+    from_file,
+)
 from .channel import Channel
 
-CHANNELS: dict[str, Channel] = {channel.name: channel for channel in (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL)}
+_ALL = (
+    four_lepton.CHANNEL,
+    four_lepton_atlas.CHANNEL,
+    four_lepton_atlas_2025.CHANNEL,
+    diphoton.CHANNEL,
+    diphoton_atlas.CHANNEL,
+    dilepton.CHANNEL,
+    dilepton_atlas.CHANNEL,
+)
+CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 
 __all__ = ["CHANNELS", "Channel", "find"]
 
 
 def find(name: str) -> Channel:
-    """Return a channel by name.
+    """Return a channel by name, or that of a user's own file by its path.
 
     Raises
     ------
     ConfigError
-        If there is none of this name.
+        If there is none of this name, or the file is no channel.
     """
+    if channel_file.is_file(name):
+        return from_file.channel(name)
     if name not in CHANNELS:
-        msg = f"unknown channel {name!r}; known: {', '.join(CHANNELS)}"
+        msg = f"unknown channel {name!r}; known: {', '.join(CHANNELS)}, or a Python file of your own"
         raise ConfigError(msg)
     return CHANNELS[name]

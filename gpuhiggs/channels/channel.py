@@ -7,10 +7,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .. import schema
 from ..config import SelectionConfig
 from ..cuts import build_cuts
 from ..errors import ConfigError
 from ..histogram import HistogramSpec
+from ..kernels import launch
+from ..kernels.fill import LAUNCH_FILLS
 from ..kernels.gate import Dataset, LumiMask
 from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
@@ -26,6 +29,13 @@ class Channel(NamedTuple):
     """The categories of a histogram, by its name, in the kernel's order."""
     unused: Callable[[SelectionConfig], tuple[str, ...]] = lambda selection: ()
     """Columns that the kernel does not touch with this configuration."""
+    check: Callable[[SelectionConfig], None] = lambda selection: None
+    """Raises ConfigError where parts of a selection do not fit each other."""
+
+    @property
+    def launch_fills(self) -> int:
+        """How many events and objects one launch may take, so that no bin can overflow."""
+        return LAUNCH_FILLS
 
     @property
     def inputs(self) -> type:
@@ -52,7 +62,19 @@ class Channel(NamedTuple):
         if wrong:
             msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
             raise ConfigError(msg)
+        self.check(selection)
         return [HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names]
+
+    def schema(self, selection: SelectionConfig) -> schema.Schema:
+        """Return which branches hold the kernel's columns."""
+        return schema.load(selection.schema_)
+
+    def compile(self) -> None:
+        """Compile the kernel for the CPU, or load it from the cache."""
+        launch.compiled(self.program)
+
+    def verify(self, out: Any) -> None:
+        """Raise an error if the kernel has met what cannot be counted; called after each launch."""
 
     def cuts(self, selection: SelectionConfig, dataset: Dataset) -> Any:
         """Return the kernel's cuts for one dataset."""

@@ -5,16 +5,15 @@ A data set is the counts of all bins and the results of the auxiliary measuremen
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuhiggs.errors import InputError
-from gpuhiggs.inference.expectation import evaluate
-from gpuhiggs.inference.flat_model import FlatModel
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference import batch
+from gpuhiggs.inference.flat_model import FlatModel, FloatArray
 from gpuhiggs.inference.model import Workspace
 
 
@@ -106,14 +105,23 @@ def draw_toys(
     toys = []
     for child in generator.spawn(n):
         counts = child.poisson(expected).astype(np.float64)
-        normal = child.normal(theta[constraints.gaussian], constraints.width)
+        normal = child.normal(0.0, constraints.width)
+        if constraints.correlation is not None:
+            normal = constraints.width * (np.linalg.cholesky(constraints.correlation) @ (normal / constraints.width))
+        normal = theta[constraints.gaussian] + normal
         events = child.poisson(theta[constraints.poisson] * constraints.events)
         toys.append(Data(counts, np.concatenate([normal, events])))
     return tuple(toys)
 
 
+def stack(data: Sequence[Data]) -> tuple[FloatArray, FloatArray]:
+    """Return the counts and auxiliary results of data sets, shapes (data sets, bins) and (data sets, constraints)."""
+    return np.array([d.counts for d in data]), np.array([d.auxiliary for d in data])
+
+
 def _expected(model: FlatModel, theta: FloatArray) -> FloatArray:
-    expected = evaluate(model, theta).bins
+    expected = batch.expected(model, theta)[0]
+    expected[np.abs(expected) <= model.arrays.floor] = 0.0
     for position in np.flatnonzero(~(expected >= 0.0)).tolist():
         msg = (
             f"{model.bin_name(position)}: {expected[position]} events expected at these parameters, no data can be made"

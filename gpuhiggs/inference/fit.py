@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
 from gpuhiggs.errors import InputError
+from gpuhiggs.inference import batch, curvature, minimum, minuit
 from gpuhiggs.inference.data import Data
-from gpuhiggs.inference.expectation import evaluate
-from gpuhiggs.inference.flat_model import FlatModel
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
 from gpuhiggs.inference.likelihood import Likelihood
-from gpuhiggs.inference.minimum import Minimum, Objective, minimise
+from gpuhiggs.inference.minimum import Minimum
+
+NEXT_TO_NOTHING = 1e-4
+"""Fraction of a bin's templates at which a fit that ends there has run into the end of the likelihood."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,7 @@ class FitResult:
     nll
         -ln L at the maximum, constants included.
     converged
-        MIGRAD found a minimum, the Hessian and the gradient there prove it, and every bin with events expects some.
+        A minimum was found, the Hessian and the gradient there prove it, and every bin with events expects some.
         If False, no number of this result is to be trusted, and `notes` say why.
     notes
         What went wrong or is worth knowing, as sentences: not converged, a MINOS error not found, and so on.
@@ -102,6 +105,7 @@ def fit(
     fixed: Mapping[str, float] | None = None,
     start: Mapping[str, float] | None = None,
     minos: Sequence[str] = (),
+    minimiser: Literal["newton", "minuit"] = "newton",
 ) -> FitResult:
     """Fit all parameters that are not fixed.
 
@@ -115,6 +119,8 @@ def fit(
         Values to start from, by name, instead of the initial ones.
     minos
         Parameters whose MINOS errors are wanted.
+    minimiser
+        The project's own, of second order (`kernels.minimum`), or iminuit's MIGRAD and MINOS with the same gradient.
 
     Raises
     ------
@@ -126,9 +132,23 @@ def fit(
     held = frozenset(model.index(name) for name in fixed or {}) | model.held()
     asked = [model.index(name) for name in minos]
     _check_start(model, data, theta, held, asked)
-    objective = Objective(Likelihood(model, data), theta, held, frozenset(asked))
-    minimum = minimise(objective, minos) if objective.names else objective.trivial_minimum()
-    return _result(objective, minimum)
+    likelihood = Likelihood(model, data)
+    profiled = batch.profiled_bins(model, held | set(asked))
+    moved = free_parameters(model, held, profiled)
+    if not len(moved):
+        theta = likelihood.profiled(theta, profiled)[2]
+        found = Minimum(theta, np.zeros((0, 0)), converged=True, n_evaluations=1)
+    elif minimiser == "minuit":
+        found = minuit.minimise(minuit.Objective(likelihood, theta, moved, profiled), minos)
+    else:
+        found = minimum.minimise(likelihood, theta, moved, profiled, minos)
+    return _result(likelihood, found, moved, profiled)
+
+
+def free_parameters(model: FlatModel, held: frozenset[int], profiled: IndexArray) -> IndexArray:
+    """Return the positions of the parameters that a fit moves: not held, and not profiled in closed form."""
+    closed = set(model.arrays.bin_parameter[profiled == 1].tolist())
+    return np.array([i for i in range(len(model.parameters)) if i not in held and i not in closed], dtype=np.int64)
 
 
 def _check_start(model: FlatModel, data: Data, theta: FloatArray, held: frozenset[int], asked: Sequence[int]) -> None:
@@ -139,8 +159,8 @@ def _check_start(model: FlatModel, data: Data, theta: FloatArray, held: frozense
     for position in held.intersection(asked):
         msg = f"MINOS errors of {model.parameters[position].name!r} are asked for, but it is fixed"
         raise InputError(msg)
-    expected = evaluate(model, theta).bins
-    for position in np.flatnonzero((data.counts > 0.0) & (expected <= 0.0)).tolist():
+    expected = batch.expected(model, theta)[0]
+    for position in np.flatnonzero((data.counts > 0.0) & (expected <= model.arrays.floor)).tolist():
         fixed = ", ".join(f"{model.parameters[i].name} = {theta[i]:g}" for i in sorted(held)) or "nothing"
         msg = (
             f"{model.bin_name(position)}: {data.counts[position]:g} observed events, but {expected[position]:g}"
@@ -149,29 +169,32 @@ def _check_start(model: FlatModel, data: Data, theta: FloatArray, held: frozense
         raise InputError(msg)
 
 
-def _result(objective: Objective, minimum: Minimum) -> FitResult:
-    model, theta = objective.likelihood.model, objective.theta(minimum.values)
-    free, covariance = objective.covariance(minimum)
+def _result(likelihood: Likelihood, found: Minimum, moved: IndexArray, profiled: IndexArray) -> FitResult:
+    model, theta = likelihood.model, found.theta
+    short = [
+        f"{model.bin_name(position)} expects no events at the minimum: the likelihood ends there"
+        for position in likelihood.below_floor(theta, NEXT_TO_NOTHING).tolist()
+    ]
+    places, covariance = curvature.complete(likelihood, theta, moved, found.covariance, profiled)
+    if short:
+        covariance = np.full_like(covariance, np.nan)
+    free = tuple(model.parameters[i].name for i in places)
     errors = dict(zip(free, np.sqrt(np.diag(covariance)), strict=True))
     estimates = {
         parameter.name: Estimate(
-            float(value), float(errors.get(parameter.name, 0.0)), *minimum.minos.get(parameter.name, (None, None))
+            float(value), float(errors.get(parameter.name, 0.0)), *found.minos.get(parameter.name, (None, None))
         )
         for parameter, value in zip(model.parameters, theta, strict=True)
     }
-    short = [
-        f"{model.bin_name(position)} expects no events at the minimum: the likelihood ends there"
-        for position in objective.likelihood.below_floor(theta).tolist()
-    ]
     return FitResult(
         parameters=estimates,
-        nll=objective.likelihood.nll(theta),
-        converged=minimum.converged and not short,
-        notes=(*minimum.notes, *short),
+        nll=likelihood.nll(theta),
+        converged=found.converged and not short,
+        notes=(*found.notes, *short),
         at_bounds=tuple(name for name in free if _at_bound(estimates[name].value, model.bounds(name))),
         free=free,
         covariance=covariance,
-        n_evaluations=objective.n_evaluations,
+        n_evaluations=found.n_evaluations,
     )
 
 

@@ -1,81 +1,35 @@
-"""A model as flat arrays: what a likelihood evaluates, on any device, without knowing channels or modifiers by name.
-
-Three index spaces, each one vector over the whole model: *bins* (all channels' bins, in order), *blocks* (one per
-channel and sample) and *entries* (one per block and bin, contiguous in a block). An entry is worth
-
-    yield_e = F_block(e) · G_e · (nominal_e + Σ_h [S_he θ_h + A_he a(θ_h)])
-
-with F the product of its block's factors and G that of its per-bin factors. Both products are look-ups in one vector
-of factors, (θ, derived factors, 1): a normalisation uncertainty is a derived factor, a function of θ, and so can
-polynomials of several parameters be. The constant 1 fills the rows of blocks and entries that have fewer factors.
-"""
+"""A model laid out for evaluation: its parameters by name, and flat arrays for `kernels.likelihood`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fnmatch
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuhiggs.errors import InputError
-from gpuhiggs.inference.interpolation import BoolArray, FloatArray
 from gpuhiggs.inference.parameters import Parameter
+from gpuhiggs.kernels.statistical_model import Model
 
-IndexArray = npt.NDArray[np.intp]
-
-
-def sum_by(index: IndexArray, values: FloatArray, length: int) -> FloatArray:
-    """Return the sums of the values with the same index, shape (length,)."""
-    return np.bincount(index, values, length)  # type: ignore[return-value]  # NumPy's stubs forget the weights
-
-
-@dataclass(frozen=True)
-class Responses:
-    """The functions of one parameter each that the yields depend on, for `interpolation.respond`; `n` of them.
-
-    First the derived factors, one per `NormSys` of a block; then θ and a(θ) of every parameter that shifts a template.
-
-    Attributes
-    ----------
-    parameter
-        The parameter of each, shape (n,).
-    polynomials, innermost, n_norms
-        As in `interpolation.respond`.
-    shifts
-        The templates S and A that θ and a(θ) multiply, shape (n - n_norms, entries).
-    """
-
-    parameter: IndexArray
-    polynomials: FloatArray
-    innermost: FloatArray
-    n_norms: int
-    shifts: FloatArray
+FloatArray = npt.NDArray[np.float64]
+IndexArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Constraints:
-    """Gaussian, then Poisson auxiliary measurements: constrained parameter and width, or parameter and events."""
+    """Gaussian, then Poisson auxiliary measurements: constrained parameter and width, or parameter and events.
+
+    `nominal` are their results; `correlation` is that of the Gaussian ones, None if they are independent.
+    """
 
     gaussian: IndexArray
     width: FloatArray
     poisson: IndexArray
     events: FloatArray
     nominal: FloatArray
-
-
-@dataclass(frozen=True)
-class BinFactors:
-    """The MC-statistics factors that are alone in their bin, so that their best values have a closed form.
-
-    Each is `parameter`, multiplies what the marked `entries` expect in `bin`, and is the Gaussian constraint number
-    `constraint`. All but `entries` (entries,) have shape (n,).
-    """
-
-    parameter: IndexArray
-    bin: IndexArray
-    constraint: IndexArray
-    entries: BoolArray
+    correlation: FloatArray | None = None
 
 
 @dataclass(frozen=True)
@@ -85,37 +39,43 @@ class FlatModel:
     Attributes
     ----------
     parameters
-        The parameters, in the order of every parameter vector; the one of interest is the first.
+        The parameters, in the order of every parameter vector; those of interest are the first.
     channels
         Slice of each channel's bins in the vector of bins.
-    bin, block, block_start
-        Bin and block of each entry; first entry of each block.
-    nominal
-        Nominal yield of each entry, in events.
-    block_factors, entry_factors
-        Which factors multiply each block, (M, blocks), and each entry, (N, entries): indices into (θ, derived, 1).
-    scatter
-        Both of these, flat and one after the other.
+    blocks
+        Channel and sample of each block, and its slice of the entries.
+    groups
+        Names of groups and their parameters.
+    arrays
+        What the kernels evaluate.
     """
 
     parameters: tuple[Parameter, ...]
     channels: dict[str, slice]
-    n_bins: int
-    bin: IndexArray
-    block: IndexArray
-    block_start: IndexArray
-    nominal: FloatArray
-    block_factors: IndexArray
-    entry_factors: IndexArray
-    scatter: IndexArray
-    responses: Responses
+    blocks: tuple[tuple[str, str, slice], ...]
+    groups: dict[str, tuple[str, ...]]
     constraints: Constraints
-    bin_factors: BinFactors
+    arrays: Model
+
+    @property
+    def n_bins(self) -> int:
+        """Number of bins of all channels."""
+        return len(self.arrays.floor)
 
     @property
     def poi(self) -> str:
-        """Name of the parameter of interest."""
+        """Name of the first parameter of interest."""
         return self.parameters[0].name
+
+    @property
+    def pois(self) -> tuple[str, ...]:
+        """Names of the parameters of interest."""
+        return tuple(parameter.name for parameter in self.parameters if parameter.poi)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of all parameters."""
+        return tuple(parameter.name for parameter in self.parameters)
 
     def initial(self) -> FloatArray:
         """Return the initial values, shape (parameters,)."""
@@ -128,6 +88,24 @@ class FlatModel:
                 return position
         msg = f"no parameter {name!r}; known: {', '.join(parameter.name for parameter in self.parameters)}"
         raise InputError(msg)
+
+    def select(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Return the parameters that names, patterns (``*``) or groups stand for.
+
+        Raises
+        ------
+        InputError
+            A name stands for none.
+        """
+        chosen: dict[str, None] = {}
+        for name in names:
+            found = self.groups.get(name) or fnmatch.filter(self.names, name) or [n for n in self.names if n == name]
+            if not found:
+                known = ", ".join((*self.groups, *self.names))
+                msg = f"no parameter or group {name!r}; known: {known}"
+                raise InputError(msg)
+            chosen |= dict.fromkeys(found)
+        return tuple(chosen)
 
     def values(self, settings: Mapping[str, float] | None = None) -> FloatArray:
         """Return the initial values with some set by name, shape (parameters,)."""

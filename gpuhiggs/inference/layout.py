@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import fnmatch
+import math
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
-from gpuhiggs.inference.flat_model import BinFactors, Constraints, FlatModel, IndexArray, Responses
-from gpuhiggs.inference.interpolation import CODE4P, LINEAR, FloatArray, code4_polynomials
+from gpuhiggs.errors import InputError
+from gpuhiggs.inference.expressions import Rational, parse
+from gpuhiggs.inference.flat_model import Constraints, FlatModel
 from gpuhiggs.inference.model import Channel, Sample, Workspace, modifiers_of
-from gpuhiggs.inference.modifiers import HistoSys, Lumi, NormFactor, NormSys, ShapeSys, StatError
+from gpuhiggs.inference.modifiers import (
+    BinError,
+    Formula,
+    GammaCount,
+    HistoSys,
+    Lumi,
+    NormFactor,
+    NormSys,
+    ShapeFactor,
+    ShapeSys,
+    StatError,
+)
 from gpuhiggs.inference.parameters import Gaussian, Parameter, PoissonCount, collect_parameters
+from gpuhiggs.kernels import statistical_model as kernel
 
 Blocks = Sequence[tuple[Channel, Sample]]
+FLOOR = 1e-9
+"""Fraction of a bin's templates under which -ln L is continued; far below any yield a fit can distinguish from 0."""
 
 
 def flatten(workspace: Workspace) -> FlatModel:
@@ -22,126 +40,310 @@ def flatten(workspace: Workspace) -> FlatModel:
     Raises
     ------
     InputError
-        As `collect_parameters`.
+        As `collect_parameters`; a group or a correlation that names no fitting parameter.
     """
     parameters = collect_parameters(workspace)
     index = {parameter.name: position for position, parameter in enumerate(parameters)}
     blocks = list(workspace.blocks())
     stops = accumulate(channel.n_bins for channel in workspace.channels)
     channels = {c.name: slice(stop - c.n_bins, stop) for c, stop in zip(workspace.channels, stops, strict=True)}
-    norms = [(number, norm) for number, (_, sample) in enumerate(blocks) for norm in modifiers_of(sample, NormSys)]
-    one = len(parameters) + len(norms)
-    entry_bins = np.concatenate([np.arange(channels[c.name].start, channels[c.name].stop) for c, _ in blocks])
-    constraints = _constraints(parameters)
-    block_factors, entry_factors = _block_factors(blocks, norms, index, one), _entry_factors(blocks, index, one)
+    starts = [0, *accumulate(channel.n_bins for channel, _ in blocks)]
+    constraints = _constraints(parameters, workspace, index)
+    arrays = {
+        **_parameters(parameters),
+        **_factors(blocks, index),
+        **_shapes(blocks, index),
+        **_bins(workspace, channels, blocks, starts, index, constraints),
+        **_constraint_arrays(constraints),
+        "block_start": starts,
+        "block_bin": [channels[channel.name].start for channel, _ in blocks],
+        "block_crop": [int(sample.crop) for _, sample in blocks],
+        "nominal": np.concatenate([sample.yields for _, sample in blocks]),
+    }
     return FlatModel(
         parameters=parameters,
         channels=channels,
-        n_bins=workspace.n_bins,
-        bin=entry_bins,
-        block=np.repeat(np.arange(len(blocks)), [channel.n_bins for channel, _ in blocks]),
-        block_start=_starts([channel.n_bins for channel, _ in blocks]),
-        nominal=np.concatenate([sample.yields for _, sample in blocks]),
-        block_factors=block_factors,
-        entry_factors=entry_factors,
-        scatter=np.concatenate([block_factors.ravel(), entry_factors.ravel()]),
-        responses=_responses(blocks, [norm for _, norm in norms], index),
+        blocks=tuple(
+            (channel.name, sample.name, slice(starts[k], starts[k + 1])) for k, (channel, sample) in enumerate(blocks)
+        ),
+        groups=_groups(workspace, parameters),
         constraints=constraints,
-        bin_factors=_bin_factors(parameters, constraints, entry_factors, entry_bins),
+        arrays=_model(arrays),
     )
 
 
-def _starts(sizes: Sequence[int]) -> IndexArray:
-    return np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.intp)
+_FLOATS = {
+    "lower", "upper", "step", "factor_up", "factor_down", "factor_series", "coefficient", "shape_scale", "odd", "even",
+    "nominal", "entry_error", "bin_center", "bin_width", "floor", "sharpness", "scale", "correlated_v",
+}  # fmt: skip
 
 
-def _block_factors(blocks: Blocks, norms: Sequence[tuple[int, NormSys]], index: dict[str, int], one: int) -> IndexArray:
-    columns = []
-    for number, (_, sample) in enumerate(blocks):
-        direct = [index[m.parameter] for m in sample.modifiers if isinstance(m, NormFactor | Lumi)]
-        derived = [len(index) + position for position, (owner, _) in enumerate(norms) if owner == number]
-        columns.append(np.array(direct + derived, dtype=np.intp)[:, np.newaxis])
-    return _padded(columns, one)
-
-
-def _entry_factors(blocks: Blocks, index: dict[str, int], one: int) -> IndexArray:
-    columns = []
-    for channel, sample in blocks:
-        names = [m.parameter for m in sample.modifiers if isinstance(m, StatError | ShapeSys)]
-        rows = [[index.get(f"{name}[{number}]", one) for number in range(channel.n_bins)] for name in names]
-        columns.append(np.array(rows, dtype=np.intp).reshape(len(names), channel.n_bins))
-    return _padded(columns, one)
-
-
-def _padded(columns: Sequence[IndexArray], fill: int) -> IndexArray:
-    """Put the columns side by side, filled up to the height of the highest."""
-    height = max(len(column) for column in columns)
-    return np.concatenate(
-        [np.pad(column, ((0, height - len(column)), (0, 0)), constant_values=fill) for column in columns], axis=1
+def _model(arrays: dict[str, Any]) -> kernel.Model:
+    return kernel.Model(
+        **{
+            name: np.ascontiguousarray(arrays[name], dtype=np.float64 if name in _FLOATS else np.int64)
+            for name in kernel.Model._fields
+        }
     )
 
 
-def _responses(blocks: Blocks, norms: Sequence[NormSys], index: dict[str, int]) -> Responses:
-    """Make the responses; a parameter that shifts templates by two codes counts twice."""
-    shapes = [(number, shape) for number, (_, sample) in enumerate(blocks) for shape in modifiers_of(sample, HistoSys)]
-    codes = sorted({_code(shape, index) for _, shape in shapes})
-    rows = [(number, codes.index(_code(shape, index)), shape) for number, shape in shapes]
-    up, down = np.array([norm.up for norm in norms]), np.array([norm.down for norm in norms])
-    parameters = [index[norm.parameter] for norm in norms] + 2 * [parameter for parameter, _ in codes]
-    no_inside = [norm.interpolation == "code1" for norm in norms] + 2 * [is_linear for _, is_linear in codes]
-    polynomials = [code4_polynomials(up, down), np.repeat(LINEAR, len(codes), 2), np.repeat(CODE4P, len(codes), 2)]
-    return Responses(
-        parameter=np.array(parameters, dtype=np.intp),
-        polynomials=np.concatenate(polynomials, axis=2),
-        innermost=np.array(no_inside, dtype=np.float64),
-        n_norms=len(norms),
-        shifts=_shifts(blocks, rows, len(codes)),
-    )
+def _groups(workspace: Workspace, parameters: Sequence[Parameter]) -> dict[str, tuple[str, ...]]:
+    names = [parameter.name for parameter in parameters]
+    groups = {}
+    for group, members in workspace.groups.items():
+        found = dict.fromkeys(name for member in members for name in names if fnmatch.fnmatchcase(name, member))
+        missing = [member for member in members if "*" not in member and member not in names]
+        if missing:
+            msg = f"group {group!r}: no parameter {', '.join(missing)}; known: {', '.join(names)}"
+            raise InputError(msg)
+        groups[group] = tuple(found)
+    return groups
 
 
-def _code(shape: HistoSys, index: dict[str, int]) -> tuple[int, bool]:
-    return index[shape.parameter], shape.interpolation == "code0"
+def _parameters(parameters: Sequence[Parameter]) -> dict[str, Any]:
+    lower, upper = np.array([parameter.bounds for parameter in parameters]).T
+    return {"lower": lower, "upper": upper, "step": [scale_of(parameter) for parameter in parameters]}
 
 
-def _shifts(blocks: Blocks, rows: Sequence[tuple[int, int, HistoSys]], n_codes: int) -> FloatArray:
-    """Return the templates S, then A; `rows` are (block, position of the code, shape)."""
-    starts = _starts([channel.n_bins for channel, _ in blocks])
-    shifts = np.zeros((2 * n_codes, sum(channel.n_bins for channel, _ in blocks)))
-    for number, row, shape in rows:
-        nominal = np.asarray(blocks[number][1].yields)
+def scale_of(parameter: Parameter) -> float:
+    """Return how far a parameter may be expected to move: its constraint's width, or a guess."""
+    if isinstance(parameter.constraint, Gaussian):
+        return parameter.constraint.width
+    if isinstance(parameter.constraint, PoissonCount):
+        return 1.0 / math.sqrt(parameter.constraint.events)
+    return 0.1 * max(1.0, abs(parameter.initial))
+
+
+def _factors(blocks: Blocks, index: dict[str, int]) -> dict[str, Any]:
+    """Make the factors of blocks, each once however many blocks share it."""
+    known: dict[tuple[Any, ...], int] = {}
+    rationals: list[Rational] = []
+    starts, members = [0], []
+    for _, sample in blocks:
+        for modifier in sample.modifiers:
+            key: tuple[Any, ...]
+            if isinstance(modifier, NormFactor | Lumi | GammaCount):
+                key = (kernel.VALUE, index[modifier.parameter], 0.0, 0.0)
+            elif isinstance(modifier, NormSys):
+                up, down = math.log(modifier.up), math.log(modifier.down)
+                kind = {"code1": kernel.EXPONENTIAL, "code4": kernel.CODE4, "combine": kernel.ASYMMETRIC}
+                key = (kind[modifier.interpolation], index[modifier.parameter], up, down)
+                if key[0] == kernel.ASYMMETRIC and up == -down:
+                    key = (kernel.EXPONENTIAL, *key[1:])
+            elif isinstance(modifier, Formula):
+                expression = parse(modifier.expression)
+                if expression not in rationals:
+                    rationals.append(expression)
+                key = (kernel.RATIONAL, rationals.index(expression), 0.0, 0.0)
+            else:
+                continue
+            members.append(known.setdefault(key, len(known)))
+        starts.append(len(members))
+    keys = list(known)
+    return {
+        "factor_kind": [key[0] for key in keys],
+        "factor_parameter": [key[1] for key in keys],
+        "factor_up": [key[2] for key in keys],
+        "factor_down": [key[3] for key in keys],
+        "factor_series": np.array([code4_series(key[2], key[3]) for key in keys]).ravel(),
+        "block_factor_start": starts,
+        "block_factor": members,
+        **_rationals(rationals, index),
+    }
+
+
+def _rationals(rationals: Sequence[Rational], index: dict[str, int]) -> dict[str, Any]:
+    starts, numerators = [0], [0]
+    variables: list[int] = []
+    denominators: list[int] = []
+    coefficients: list[float] = []
+    powers: list[int] = []
+    power_starts: list[int] = []
+    for expression in rationals:
+        names = expression.variables
+        variables += [index[name] for name in names]
+        starts.append(len(variables))
+        for part in expression:
+            for monomial, coefficient in part.items():
+                power_starts.append(len(powers))
+                coefficients.append(coefficient)
+                powers += [dict(monomial).get(name, 0) for name in names]
+            (denominators if len(denominators) < len(numerators) else numerators).append(len(coefficients))
+    return {
+        "rational_start": starts,
+        "variable": variables,
+        "numerator_start": numerators,
+        "denominator_start": denominators,
+        "coefficient": coefficients,
+        "power_start": power_starts,
+        "power": powers,
+    }
+
+
+def code4_series(log_up: float, log_down: float) -> list[float]:
+    """Return a₁ … a₆ of HistFactory's code 4, from the logarithms of both factors.
+
+    The odd and the even coefficients each solve three equations: value, slope and curvature at ±1.
+    """
+    up, down = math.exp(log_up), math.exp(log_down)
+    slope_up, slope_down = up * log_up, -down * log_down
+    curve_up, curve_down = up * log_up**2, down * log_down**2
+    odd, odd_slope, odd_curve = (up - down) / 2, (slope_up + slope_down) / 2, (curve_up - curve_down) / 2
+    a5 = (3 * odd - 3 * odd_slope + odd_curve) / 8
+    a3 = (odd_slope - odd) / 2 - 2 * a5
+    a1 = odd - a3 - a5
+    even, even_slope, even_curve = (up + down) / 2 - 1, (slope_up - slope_down) / 2, (curve_up + curve_down) / 2
+    a6 = (8 * even - 5 * even_slope + even_curve) / 8
+    a4 = even_slope / 2 - even - 2 * a6
+    a2 = even - a4 - a6
+    return [a1, a2, a3, a4, a5, a6]
+
+
+def _shapes(blocks: Blocks, index: dict[str, int]) -> dict[str, Any]:
+    """Lay out the shifts S and A of each shape, over the bins that it changes."""
+    found: dict[str, list[Any]] = {
+        "shape_start": [0], "shape_parameter": [], "shape_linear": [], "shape_scale": [], "shape_first": [],
+        "shape_last": [], "shift_start": [],
+    }  # fmt: skip
+    odd, even = [np.zeros(0)], [np.zeros(0)]
+    for _, sample in blocks:
+        nominal = np.asarray(sample.yields)
+        for shape in modifiers_of(sample, HistoSys):
+            up, down = np.asarray(shape.up) - nominal, np.asarray(shape.down) - nominal
+            touched = np.flatnonzero((up != 0.0) | (down != 0.0))
+            first, last = (int(touched[0]), int(touched[-1]) + 1) if len(touched) else (0, 0)
+            found["shape_parameter"].append(index[shape.parameter])
+            found["shape_linear"].append(int(shape.interpolation == "code0"))
+            found["shape_scale"].append(shape.scale)
+            found["shape_first"].append(first)
+            found["shape_last"].append(last)
+            found["shift_start"].append(sum(map(len, odd)))
+            odd.append(((up - down) / 2)[first:last])
+            even.append(((up + down) / 16)[first:last])
+        found["shape_start"].append(len(found["shape_parameter"]))
+    return {**found, "odd": np.concatenate(odd), "even": np.concatenate(even)}
+
+
+def _bins(
+    workspace: Workspace,
+    channels: dict[str, slice],
+    blocks: Blocks,
+    starts: Sequence[int],
+    index: dict[str, int],
+    constraints: Constraints,
+) -> dict[str, Any]:
+    """Lay out what multiplies single entries, and the MC statistics of bins."""
+    n_bins, one_of = workspace.n_bins, _alone(workspace, index)
+    kind, owner = np.zeros(n_bins, dtype=np.int64), np.full(n_bins, -1)
+    errors, reach = np.zeros(starts[-1]), np.zeros(n_bins)
+    factors: list[list[int]] = [[] for _ in range(starts[-1])]
+    for start, (channel, sample) in zip(starts, blocks, strict=False):
+        first = channels[channel.name].start
+        reach[first : first + channel.n_bins] += _reach(sample)
+        for modifier in sample.modifiers:
+            for number in range(channel.n_bins):
+                if isinstance(modifier, BinError):
+                    position = index.get(f"{modifier.parameter}_bin{number}")
+                    errors[start + number] = modifier.errors[number]
+                    if position is not None:
+                        kind[first + number], owner[first + number] = kernel.ADDED, position
+                elif isinstance(modifier, StatError | ShapeSys | ShapeFactor):
+                    position = index.get(f"{modifier.parameter}[{number}]")
+                    if position is None:
+                        continue
+                    if (channel.name, number) in one_of and isinstance(modifier, StatError):
+                        kind[first + number], owner[first + number] = kernel.SCALED, position
+                        errors[start + number] = 1.0
+                    else:
+                        factors[start + number].append(position)
+    place = {int(position): k for k, position in enumerate(constraints.gaussian)}
+    auxiliary = [place.get(int(position), 0) for position in owner]
+    return {
+        "entry_error": errors,
+        "entry_factor_start": [0, *accumulate(map(len, factors))],
+        "entry_factor": [position for entry in factors for position in entry],
+        "bin_error": kind,
+        "bin_parameter": owner,
+        "bin_auxiliary": auxiliary,
+        "bin_center": (kind == kernel.SCALED).astype(np.float64),
+        "bin_width": [constraints.width[k] if o >= 0 else 1.0 for k, o in zip(auxiliary, owner.tolist(), strict=True)],
+        "floor": FLOOR * reach,
+    }
+
+
+def _reach(sample: Sample) -> Any:
+    """Return how many events a sample can bring to each bin, roughly."""
+    nominal = np.asarray(sample.yields)
+    reach = np.abs(nominal)
+    for shape in modifiers_of(sample, HistoSys):
         up, down = np.asarray(shape.up) - nominal, np.asarray(shape.down) - nominal
-        entries = slice(starts[number], starts[number] + len(nominal))
-        shifts[row, entries] = (up - down) / 2
-        shifts[n_codes + row, entries] = (up + down) / 16
-    return shifts
+        reach = reach + np.abs(up - down) / 2 + np.abs(up + down) / 16
+    return reach
 
 
-def _constraints(parameters: Sequence[Parameter]) -> Constraints:
+def _alone(workspace: Workspace, index: dict[str, int]) -> set[tuple[str, int]]:
+    """Return the bins, by channel and number, with one MC-statistics factor and no other treatment of it."""
+    alone = set()
+    for channel in workspace.channels:
+        names = {stat.parameter for sample in channel.samples for stat in modifiers_of(sample, StatError)}
+        if any(modifiers_of(sample, BinError) for sample in channel.samples):
+            continue
+        for number in range(channel.n_bins):
+            if sum(f"{name}[{number}]" in index for name in names) == 1:
+                alone.add((channel.name, number))
+    return alone
+
+
+def _constraints(parameters: Sequence[Parameter], workspace: Workspace, index: dict[str, int]) -> Constraints:
     normal = [(i, p.constraint) for i, p in enumerate(parameters) if isinstance(p.constraint, Gaussian)]
     counts = [(i, p.constraint) for i, p in enumerate(parameters) if isinstance(p.constraint, PoissonCount)]
     return Constraints(
-        gaussian=np.array([i for i, _ in normal], dtype=np.intp),
+        gaussian=np.array([i for i, _ in normal], dtype=np.int64),
         width=np.array([constraint.width for _, constraint in normal]),
-        poisson=np.array([i for i, _ in counts], dtype=np.intp),
+        poisson=np.array([i for i, _ in counts], dtype=np.int64),
         events=np.array([constraint.events for _, constraint in counts]),
-        nominal=np.array([c.center for _, c in normal] + [c.events for _, c in counts]),
+        nominal=np.array([c.center for _, c in normal] + [c.events * c.at for _, c in counts]),
+        correlation=_correlation([i for i, _ in normal], parameters, workspace, index),
     )
 
 
-def _bin_factors(
-    parameters: Sequence[Parameter], constraints: Constraints, entry_factors: IndexArray, entry_bins: IndexArray
-) -> BinFactors:
-    """Find the MC-statistics factors without a second one in their bin, and what they multiply."""
-    of_bin = dict.fromkeys(range(entry_bins.max() + 1), frozenset[int]())
-    stat = {i for i, parameter in enumerate(parameters) if parameter.kind == "staterror"}
-    for factor, bin_ in zip(entry_factors.ravel(), np.tile(entry_bins, len(entry_factors)), strict=True):
-        if factor in stat:
-            of_bin[bin_] |= {int(factor)}
-    alone = sorted((next(iter(factors)), bin_) for bin_, factors in of_bin.items() if len(factors) == 1)
-    owners = np.array([factor for factor, _ in alone], dtype=np.intp)
-    return BinFactors(
-        parameter=owners,
-        bin=np.array([bin_ for _, bin_ in alone], dtype=np.intp),
-        constraint=np.searchsorted(constraints.gaussian, owners),
-        entries=np.logical_or.reduce(np.isin(entry_factors, owners), axis=0),
-    )
+def _correlation(
+    gaussian: Sequence[int], parameters: Sequence[Parameter], workspace: Workspace, index: dict[str, int]
+) -> Any:
+    """Return the correlation matrix of the Gaussian constraints, None for the unit matrix."""
+    if not workspace.correlations:
+        return None
+    matrix = np.eye(len(gaussian))
+    for entry in workspace.correlations:
+        try:
+            places = [gaussian.index(index[name]) for name in entry.parameters]
+        except (KeyError, ValueError) as error:
+            msg = f"correlation of {' and '.join(entry.parameters)}: both must be normally constrained parameters"
+            raise InputError(msg) from error
+        kinds = {parameters[gaussian[place]].kind for place in places}
+        if kinds & {"staterror", "binerror"} or places[0] == places[1]:
+            msg = f"correlation of {' and '.join(entry.parameters)}: expected two parameters, none of MC statistics"
+            raise InputError(msg)
+        matrix[places[0], places[1]] = matrix[places[1], places[0]] = entry.coefficient
+    if np.linalg.eigvalsh(matrix)[0] <= 1e-10:
+        msg = "the correlations of the constraints contradict each other: their matrix is not positive definite"
+        raise InputError(msg)
+    return matrix
+
+
+def _constraint_arrays(constraints: Constraints) -> dict[str, Any]:
+    rows: list[tuple[int, int, float]] = []
+    if constraints.correlation is not None:
+        precision = np.linalg.inv(constraints.correlation)
+        excess = precision - np.eye(len(precision))
+        for i, j in np.argwhere(np.triu(np.abs(excess) > 1e-15)).tolist():
+            rows.append((i, j, float(excess[i, j]) / (2.0 if i == j else 1.0)))
+    return {
+        "gaussian": constraints.gaussian,
+        "sharpness": 1.0 / constraints.width,
+        "poisson": constraints.poisson,
+        "scale": constraints.events,
+        "correlated_i": [i for i, _, _ in rows],
+        "correlated_j": [j for _, j, _ in rows],
+        "correlated_v": [v for _, _, v in rows],
+    }

@@ -17,13 +17,23 @@ import numpy as np
 from scipy.special import gammaln, xlogy
 
 from gpuhiggs.errors import InputError
+from gpuhiggs.inference import batch
 from gpuhiggs.inference.data import Data
-from gpuhiggs.inference.expectation import evaluate, pull_back
-from gpuhiggs.inference.flat_model import FlatModel, IndexArray, sum_by
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
+from gpuhiggs.inference.layout import FLOOR
 
-FLOOR = 1e-9
-"""Fraction of a bin's templates under which -ln L is continued; far below any yield a fit can distinguish from 0."""
+
+def saturated(model: FlatModel, counts: FloatArray, auxiliary: FloatArray) -> FloatArray:
+    """Return -ln L of the best conceivable model: that of rates equal to the counts; shape (data sets,).
+
+    `batch.Minima.nll` counts from there.
+    """
+    n = np.concatenate([counts, auxiliary[:, len(model.constraints.gaussian) :]], axis=1)
+    terms = n - xlogy(n, n) + gammaln(n + 1.0)
+    constant = np.log(model.constraints.width).sum() + len(model.constraints.gaussian) * math.log(2.0 * math.pi) / 2.0
+    if model.constraints.correlation is not None:
+        constant += np.linalg.slogdet(model.constraints.correlation)[1] / 2.0
+    return np.asarray(terms.sum(axis=1) + constant)
 
 
 class Likelihood:
@@ -37,28 +47,12 @@ class Likelihood:
             raise InputError(msg)
         self.model = model
         self.data = data
-        constraints, n_gaussian = model.constraints, len(model.constraints.gaussian)
-        self._results, self._sharpness = np.zeros((2, len(model.parameters)))  # 0 ± ∞ where nothing is measured
-        self._results[constraints.gaussian] = data.auxiliary[:n_gaussian]
-        self._sharpness[constraints.gaussian] = 1.0 / constraints.width
-        self._events = data.auxiliary[n_gaussian:]
-        reach = np.abs(model.nominal) + np.abs(model.responses.shifts).sum(axis=0)
-        self._floor = FLOOR * sum_by(model.bin, reach, model.n_bins)
-        self._unreachable = (self._floor == 0.0).astype(np.float64)  # where ν = 0, and ln ν must not be asked for
-        self._highest_floor = float(self._floor.max())
-        self._constant = float(
-            gammaln(data.counts + 1.0).sum()
-            + gammaln(self._events + 1.0).sum()
-            + np.log(constraints.width).sum()
-            + n_gaussian * math.log(2.0 * math.pi) / 2.0
-        )
+        self._rows = data.counts[np.newaxis], data.auxiliary[np.newaxis]
+        self._constant = float(saturated(model, *self._rows)[0])
 
     def nll(self, theta: FloatArray) -> float:
         """Return -ln L."""
-        expected = evaluate(self.model, theta).bins
-        value, _ = self._bin_terms(expected)
-        auxiliary, _ = self._auxiliary_terms(theta)
-        return value + auxiliary + self._constant
+        return self.nll_and_gradient(theta)[0]
 
     def gradient(self, theta: FloatArray) -> FloatArray:
         """Return the gradient of -ln L, shape (parameters,)."""
@@ -66,37 +60,19 @@ class Likelihood:
 
     def nll_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Return -ln L and its gradient in one evaluation."""
-        expectation = evaluate(self.model, theta)
-        value, slopes = self._bin_terms(expectation.bins)
-        auxiliary, gradient = self._auxiliary_terms(theta)
-        return value + auxiliary + self._constant, gradient + pull_back(self.model, expectation, slopes)
+        value, gradient, _ = batch.evaluate(self.model, *self._rows, theta[np.newaxis])
+        return float(value[0]) + self._constant, gradient[0]
 
-    def below_floor(self, theta: FloatArray) -> IndexArray:
-        """Return the bins that expect less than nothing, or nothing where events are observed."""
-        expected = evaluate(self.model, theta).bins
-        return np.flatnonzero((expected < self._floor) | ((expected <= self._floor) & (self.data.counts > 0.0)))
+    def profiled(self, theta: FloatArray, bins: IndexArray) -> tuple[float, FloatArray, FloatArray]:
+        """Return -ln L and its gradient with the MC statistics of `bins` at their best, and the parameters then."""
+        value, gradient, points = batch.evaluate(self.model, *self._rows, theta[np.newaxis], bins)
+        return float(value[0]) + self._constant, gradient[0], points[0]
 
-    def _bin_terms(self, expected: FloatArray) -> tuple[float, FloatArray]:
-        """Return Σ [ν - n ln ν], continued under the floor, and its derivative by ν."""
-        is_short = bool(expected.min() < self._highest_floor)
-        safe = np.maximum(expected, self._floor) + self._unreachable if is_short else expected
-        value = float(expected.sum() - self.data.counts @ np.log(safe))
-        slopes = 1.0 - self.data.counts / safe
-        if is_short:
-            short = np.flatnonzero(expected < self._floor)
-            floor, counts = self._floor[short], self.data.counts[short]
-            steps = expected[short] / floor - 1.0
-            value += float(steps @ ((counts + floor) * steps / 2.0 - counts))
-            slopes[short] += (counts / floor + 1.0) * steps
-        return value, slopes
+    def below_floor(self, theta: FloatArray, fraction: float = FLOOR) -> IndexArray:
+        """Return the bins that expect less than a fraction of their templates, or nothing where events are observed.
 
-    def _auxiliary_terms(self, theta: FloatArray) -> tuple[float, FloatArray]:
-        """Return the constraint terms without their constants, and their gradient."""
-        residuals = (theta - self._results) * self._sharpness
-        value, gradient = float(residuals @ residuals) / 2.0, residuals * self._sharpness
-        if len(self._events):
-            constraints = self.model.constraints
-            rates = theta[constraints.poisson] * constraints.events
-            value += float((rates - xlogy(self._events, rates)).sum())
-            gradient[constraints.poisson] += constraints.events * (1.0 - self._events / rates)
-        return value, gradient
+        A bin that expects exactly nothing, and has nothing, is one that no sample reaches here.
+        """
+        rates, reach = batch.expected(self.model, theta)[0], self.model.arrays.floor / FLOOR
+        is_zero = np.abs(rates) <= 1e-12 * reach
+        return np.flatnonzero(np.where(is_zero, self.data.counts > 0.0, rates < fraction * reach))

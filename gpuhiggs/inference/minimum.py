@@ -1,9 +1,4 @@
-"""The minimum of -ln L by iminuit: MIGRAD and MINOS with the analytic gradient, and the Hessian from it.
-
-Minuit sees only the free parameters that have no closed form (`barlow_beeston` has those that do). With those at their
-best values, the gradient by the others is the partial one, and the covariance and the MINOS errors are those of the
-full likelihood; the covariance of the profiled parameters follows from how their best values move with the others.
-"""
+"""The minimum of -ln L by the project's own second-order minimiser, with likelihood intervals from batches of fits."""
 
 from __future__ import annotations
 
@@ -11,202 +6,156 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from iminuit import Minuit
 
-from gpuhiggs.inference.barlow_beeston import BinFactorProfile
-from gpuhiggs.inference.interpolation import BoolArray, FloatArray
+from gpuhiggs.inference import batch
+from gpuhiggs.inference.curvature import flatness, hessian, leaning
+from gpuhiggs.inference.flat_model import FloatArray, IndexArray
 from gpuhiggs.inference.likelihood import Likelihood
-from gpuhiggs.inference.parameters import Gaussian, Parameter
 
-TOLERANCE = 1e-5
-"""MIGRAD stops at an estimated distance to the minimum of 0.001 · TOLERANCE in -ln L: 1.4e-4 σ of a parameter."""
-
-MAX_DISTANCE = 1e-5
-"""The largest distance that passes for a minimum: 0.0045 σ."""
-
-STEP = 1e-4
-"""Step of the Hessian's differences in a parameter's width, or absolute; and how near to a bound is at it."""
-
-FLAT = 1e-7
-"""Smallest eigenvalue of the Hessian scaled to unit diagonal that is a curvature; rounding makes up to about 1e-10."""
+RETRIES = 4
+"""Starts elsewhere, within half a width of each parameter, before a fit is called not converged."""
 
 
 @dataclass(frozen=True)
 class Minimum:
-    """What Minuit found: values and covariance of the parameters it saw, MINOS errors by name, whether to trust it."""
+    """A minimum: all parameters, the covariance of the moved ones, intervals by name, and whether to trust it."""
 
-    values: FloatArray
+    theta: FloatArray
     covariance: FloatArray
     converged: bool
     notes: tuple[str, ...] = ()
+    n_evaluations: int = 0
     minos: dict[str, tuple[float | None, float | None]] = field(default_factory=dict)
 
 
-class Objective:
-    """-ln L as a function of the parameters that Minuit moves, the profiled ones at their best values.
+def minimise(
+    likelihood: Likelihood, theta: FloatArray, moved: IndexArray, profiled: IndexArray, minos: Sequence[str] = ()
+) -> Minimum:
+    """Fit, from other starts too if need be; then find the intervals of the parameters named in *minos*."""
+    rows = likelihood.data.counts[np.newaxis], likelihood.data.auxiliary[np.newaxis]
+    model, generator, evaluations = likelihood.model, np.random.default_rng(1), 0
+    found = best = None
+    for attempt in range(1 + RETRIES):
+        start = theta.copy()
+        if attempt:
+            width = 0.5 if attempt < RETRIES else 2.0
+            start[moved] += width * model.arrays.step[moved] * generator.standard_normal(len(moved))
+        found = batch.minimise(model, *rows, start[np.newaxis], moved=moved, profiled=profiled, covariance=True)
+        evaluations += int(found.evaluations[0])
+        if best is None or found.converged[0] or found.nll[0] < best.nll[0]:
+            best = found
+        if found.converged[0]:
+            break
+    assert best is not None
+    assert best.covariance is not None
+    if not best.converged[0]:
+        return _failure(likelihood, best, moved, profiled, evaluations)
+    names = [model.index(name) for name in minos]
+    intervals, notes, count = crossings(likelihood, best, profiled, names, 0.5)
+    by_name = {model.parameters[i].name: interval for i, interval in intervals.items()}
+    is_lowest = not any("lower minimum" in note for note in notes)
+    return Minimum(best.theta[0], best.covariance[0], is_lowest, tuple(notes), evaluations + count, by_name)
 
-    Parameters
-    ----------
-    likelihood
-        The likelihood.
-    theta
-        Where to start; the values of the held parameters. Shape (parameters,).
-    held
-        Positions of the parameters that stay where they are.
-    seen
-        Positions of parameters that Minuit shall move even if they could be profiled.
+
+def _failure(
+    likelihood: Likelihood, found: batch.Minima, moved: IndexArray, profiled: IndexArray, evaluations: int
+) -> Minimum:
+    """Say why there is no minimum."""
+    theta = found.theta[0]
+    _, gradient, _ = likelihood.profiled(theta, profiled)
+    free = np.flatnonzero(~leaning(likelihood.model, theta, gradient, moved).astype(bool))
+    names = [likelihood.model.parameters[i].name for i in moved[free]]
+    matrix = hessian(likelihood, theta, moved, profiled)[np.ix_(free, free)]
+    note = flatness(matrix, names)
+    if not note:
+        note = f"-ln L falls by another {found.distance[0]:.3g} nearby: no minimum was found"
+    covariance = np.full((len(moved), len(moved)), np.nan)
+    return Minimum(theta, covariance, False, (note,), evaluations)
+
+
+def crossings(
+    likelihood: Likelihood, best: batch.Minima, profiled: IndexArray, parameters: Sequence[int], rise: float
+) -> tuple[dict[int, tuple[float | None, float | None]], list[str], int]:
+    """Find where the profile of -ln L has risen by *rise*: (lower, upper) distances from the best value.
+
+    All sides of all parameters are found together, by false position on √(rise), which is nearly a straight line.
+    Returns the distances by position, what went wrong as sentences, and the number of evaluations.
     """
-
-    def __init__(
-        self, likelihood: Likelihood, theta: FloatArray, held: frozenset[int], seen: frozenset[int] = frozenset()
-    ) -> None:
-        self.likelihood = likelihood
-        self.profile = BinFactorProfile(likelihood, keep=held | seen)
-        profiled = set(self.profile.parameter.tolist())
-        self.moved = np.array([i for i in range(len(theta)) if i not in held and i not in profiled], dtype=np.intp)
-        self.parameters: tuple[Parameter, ...] = tuple(likelihood.model.parameters[i] for i in self.moved)
-        self.start = theta[self.moved]
-        self.n_evaluations = 0
-        self._theta = theta
-        self._lower, self._upper = np.array([parameter.bounds for parameter in self.parameters]).reshape(-1, 2).T
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters that Minuit moves."""
-        return tuple(parameter.name for parameter in self.parameters)
-
-    def theta(self, values: FloatArray) -> FloatArray:
-        """Return the full parameter vector, the profiled parameters at their best values."""
-        theta = self._theta.copy()
-        theta[self.moved] = values
-        return self.profile.best(theta)
-
-    def nll(self, values: FloatArray) -> float:
-        """Return -ln L at the best values of the profiled parameters."""
-        self.n_evaluations += 1
-        return self.likelihood.nll(self.theta(values))
-
-    def gradient(self, values: FloatArray) -> FloatArray:
-        """Return its gradient: at the best values the profiled parameters' own derivatives vanish."""
-        self.n_evaluations += 1
-        return self.likelihood.gradient(self.theta(values))[self.moved]
-
-    def hessian(self, values: FloatArray) -> FloatArray:
-        """Return its Hessian: central differences of the gradient, one-sided at a bound."""
-        hessian = np.empty((len(values), len(values)))
-        for row, parameter in enumerate(self.parameters):
-            step = np.zeros(len(values))
-            step[row] = STEP * _first_step(parameter)
-            above, below = self.within_bounds(values + step), self.within_bounds(values - step)
-            hessian[row] = (self.gradient(above) - self.gradient(below)) / (above - below)[row]
-        return (hessian + hessian.T) / 2.0
-
-    def within_bounds(self, values: FloatArray) -> FloatArray:
-        """Return the values moved to the bounds that they exceed."""
-        return np.clip(values, self._lower, self._upper)
-
-    def leaning(self, values: FloatArray, gradient: FloatArray) -> BoolArray:
-        """Return which parameters are at a bound beyond which -ln L would fall further."""
-        at_lower, at_upper = values - self._lower < STEP, self._upper - values < STEP
-        leaning: BoolArray = (at_lower & (gradient > 0.0)) | (at_upper & (gradient < 0.0))
-        return leaning
-
-    def trivial_minimum(self) -> Minimum:
-        """Return the minimum when no parameter is left for Minuit."""
-        return Minimum(self.start, np.zeros((0, 0)), converged=True)
-
-    def covariance(self, minimum: Minimum) -> tuple[tuple[str, ...], FloatArray]:
-        """Return names and covariance matrix of all free parameters, in the model's order."""
-        theta, profiled = self.theta(minimum.values), self.profile.parameter
-        moves = np.zeros((len(profiled), len(self.moved)))
-        for column, error in enumerate(np.sqrt(np.diag(minimum.covariance))):
-            step = np.zeros(len(self.moved))
-            step[column] = 1e-3 * error if error > 0.0 else 1e-6
-            above, below = self.theta(minimum.values + step), self.theta(minimum.values - step)
-            moves[:, column] = (above - below)[profiled] / (2.0 * step[column])
-        onto = np.vstack([np.eye(len(self.moved)), moves])
-        full = onto @ minimum.covariance @ onto.T
-        full[len(self.moved) :, len(self.moved) :] += np.diag(self.profile.variances(theta))
-        positions = np.concatenate([self.moved, profiled])
-        order = np.argsort(positions)
-        names = tuple(self.likelihood.model.parameters[i].name for i in positions[order])
-        return names, full[np.ix_(order, order)]
+    model, moved, arrays = likelihood.model, best.moved, likelihood.model.arrays
+    assert best.covariance is not None
+    column = {int(p): j for j, p in enumerate(moved)}
+    sides = [(p, sign) for p in parameters for sign in (-1.0, 1.0)]
+    notes: list[str] = []
+    found: dict[tuple[int, float], float | None] = dict.fromkeys(sides)
+    wanted, evaluations = np.sqrt(2.0 * rise), 0
+    size = {p: float(np.sqrt(best.covariance[0][column[p], column[p]])) for p in parameters}
+    size = {p: s if s > 0.0 else float(arrays.step[p]) for p, s in size.items()}
+    room = {(p, s): abs((arrays.upper if s > 0 else arrays.lower)[p] - best.theta[0, p]) for p, s in sides}
+    inside = {side: (0.0, 0.0) for side in sides}
+    outside: dict[tuple[int, float], tuple[float, float] | None] = dict.fromkeys(sides)
+    trial = {side: min(wanted * size[side[0]], room[side]) for side in sides}
+    start = {side: best.theta[0] for side in sides}
+    open_sides = [side for side in sides if room[side] > 0.0]
+    for _ in range(40):
+        if not open_sides:
+            break
+        points = np.array([start[side] for side in open_sides])
+        held = np.zeros((len(open_sides), len(moved)), dtype=np.int64)
+        for k, side in enumerate(open_sides):
+            p, j = side[0], column[side[0]]
+            goal = best.theta[0, p] + side[1] * trial[side]
+            if best.covariance[0][j, j] > 0.0:  # the others follow along the best fit's own valley
+                points[k, moved] += (goal - points[k, p]) * best.covariance[0][:, j] / best.covariance[0][j, j]
+            points[k, p] = goal
+            held[k, j] = 1
+        result = batch.minimise(
+            model, likelihood.data.counts[np.newaxis], likelihood.data.auxiliary[np.newaxis], points,
+            moved=moved, held=held, profiled=profiled, inverse=_usable(best.covariance[0], arrays.step[moved]),
+        )  # fmt: skip
+        evaluations += int(result.evaluations.sum())
+        still = []
+        for k, side in enumerate(open_sides):
+            p, name = side[0], model.parameters[side[0]].name
+            height = 2.0 * (result.nll[k] - best.nll[0])
+            if height < -1e-3:
+                notes.append(f"the interval of {name!r} meets a lower minimum: start from there")
+                continue
+            here = trial[side], float(np.sqrt(max(height, 0.0)))
+            if abs(here[1] - wanted) < 1e-5:
+                found[side] = here[0] if result.converged[k] else None
+                continue
+            start[side] = result.theta[k]
+            if here[1] < wanted:
+                inside[side] = here
+                if here[0] >= room[side]:
+                    continue
+            else:
+                outside[side] = here
+            trial[side] = _next(inside[side], outside[side], wanted, room[side])
+            still.append(side)
+        open_sides = still
+    for p in parameters:
+        for sign, word in ((-1.0, "lower"), (1.0, "upper")):
+            if found[p, sign] is None and not any("lower minimum" in note for note in notes):
+                name = model.parameters[p].name
+                notes.append(f"MINOS found no {word} error of {name!r}: -ln L does not rise by 1/2 within its bounds")
+    pairs = {p: (None if (low := found[p, -1.0]) is None else -low, found[p, 1.0]) for p in parameters}
+    return pairs, notes, evaluations
 
 
-def minimise(objective: Objective, minos: Sequence[str] = ()) -> Minimum:
-    """Run MIGRAD (once more with strategy 2 if it fails), invert the Hessian there, and run MINOS for those named."""
-    minuit = Minuit(objective.nll, objective.start, grad=objective.gradient, name=objective.names)
-    minuit.errordef = Minuit.LIKELIHOOD
-    minuit.tol = TOLERANCE
-    minuit.errors = [_first_step(parameter) for parameter in objective.parameters]
-    minuit.limits = [parameter.bounds for parameter in objective.parameters]
-    minuit.migrad()
-    if not minuit.valid:
-        minuit.strategy = 2
-        minuit.migrad()
-    values = np.array(minuit.values)
-    step, covariance, notes = _parabola(objective, values)
-    if not minuit.valid:
-        notes.append(
-            f"MIGRAD did not converge: {minuit.nfcn} evaluations, distance to the minimum {minuit.fmin.edm:.3g}"
-        )
-    if notes:
-        return Minimum(values, covariance, converged=False, notes=tuple(notes))
-    intervals = {}
-    for name in minos:
-        intervals[name], problems = _interval(minuit, name)
-        notes += problems
-    lower_elsewhere = any(minuit.merrors[name].lower_new_min or minuit.merrors[name].upper_new_min for name in minos)
-    return Minimum(objective.within_bounds(values + step), covariance, not lower_elsewhere, tuple(notes), intervals)
+def _next(inside: tuple[float, float], outside: tuple[float, float] | None, wanted: float, room: float) -> float:
+    """Return where to look next, between the last point inside and the first outside."""
+    if outside is None:
+        slope = inside[1] / inside[0] if inside[0] > 0.0 else 0.0
+        ahead = wanted / slope if slope > 0.0 else np.inf
+        return float(min(max(min(ahead, 4.0 * inside[0]), 1.001 * inside[0]), room))
+    share = 0.5  # bisect where -ln L is far from a parabola
+    if outside[1] < 3.0 * wanted:
+        share = (wanted - inside[1]) / (outside[1] - inside[1])
+    return float(inside[0] + min(max(share, 0.02), 0.98) * (outside[0] - inside[0]))
 
 
-def _first_step(parameter: Parameter) -> float:
-    return parameter.constraint.width if isinstance(parameter.constraint, Gaussian) else 0.1
-
-
-def _parabola(objective: Objective, values: FloatArray) -> tuple[FloatArray, FloatArray, list[str]]:
-    """Return the step to the bottom of -ln L's parabola at `values`, the inverse Hessian, and what is wrong with them.
-
-    This proves a minimum independently of how it was found: -ln L curves up in all directions, and the bottom is near.
-    The step, one of Newton's, makes the minimum exact to about 1e-7 σ. Parameters that lean on a bound count as fixed
-    there. Without an inverse Hessian, it and the step are NaN.
-    """
-    gradient, covariance = objective.gradient(values), np.zeros((len(values), len(values)))
-    free = np.flatnonzero(~objective.leaning(values, gradient))
-    inside = np.ix_(free, free)
-    hessian = objective.hessian(values)[inside]
-    problem = _flatness(hessian, [objective.names[i] for i in free])
-    covariance[inside] = np.nan if problem else np.linalg.inv(hessian)
-    step = -covariance @ gradient
-    distance = -float(gradient @ step) / 2.0
-    if distance > MAX_DISTANCE:
-        problem = f"-ln L falls by another {distance:.3g} nearby: no minimum was found"
-    return step, covariance, [problem] if problem else []
-
-
-def _flatness(hessian: FloatArray, names: Sequence[str]) -> str:
-    """Return, as a sentence, a direction in which -ln L does not curve up; empty if there is none."""
-    scale = np.sqrt(np.maximum(np.diag(hessian), 0.0))
-    flat = [name for name, size in zip(names, scale, strict=True) if size == 0.0]
-    if flat or not names:
-        return f"-ln L does not curve up with {', '.join(flat)}" if flat else ""
-    curvatures, directions = np.linalg.eigh(hessian / np.outer(scale, scale))
-    if curvatures[0] > FLAT:
-        return ""
-    along = [name for name, part in zip(names, directions[:, 0], strict=True) if abs(part) > 0.1]
-    return f"-ln L has a flat direction, along {', '.join(along)}"
-
-
-def _interval(minuit: Minuit, name: str) -> tuple[tuple[float | None, float | None], list[str]]:
-    """Return the MINOS errors (lower, upper) of one parameter and what went wrong with them."""
-    minuit.minos(name)
-    found = minuit.merrors[name]
-    notes = []
-    if found.lower_new_min or found.upper_new_min:
-        notes.append(f"MINOS of {name!r} found a lower minimum: start from there")
-    has_lower = found.lower_valid and not found.at_lower_limit
-    has_upper = found.upper_valid and not found.at_upper_limit
-    for side, is_there in (("lower", has_lower), ("upper", has_upper)):
-        if not is_there:
-            notes.append(f"MINOS found no {side} error of {name!r}: -ln L does not rise by 1/2 within its bounds")
-    return (float(found.lower) if has_lower else None, float(found.upper) if has_upper else None), notes
+def _usable(covariance: FloatArray, step: FloatArray) -> FloatArray:
+    """Return a covariance as a first inverse Hessian: parameters without a variance get one from their scale."""
+    missing = np.diag(covariance) <= 0.0
+    return np.asarray(covariance + np.diag(np.where(missing, step**2, 0.0)))

@@ -4,7 +4,7 @@ The terms and formulas are HistFactory's (Cranmer et al., CERN-OPEN-2012-016). A
 
     ν_b(θ) = Σ_s  Π_k factor_{s,k,b}(θ) · (yield_{s,b} + Σ_h shift_{s,h,b}(θ))
 
-where `NormFactor`, `NormSys`, `Lumi`, `StatError` and `ShapeSys` are factors and `HistoSys` is a shift. A declaration
+where `HistoSys` is a shift and everything else a factor; `BinError` shifts the whole bin. A declaration
 is checked when it is made: what is accepted here can be evaluated.
 """
 
@@ -20,10 +20,12 @@ import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
 from gpuhiggs.errors import InputError
+from gpuhiggs.inference.expressions import parse
 from gpuhiggs.inference.modifiers import (
+    BinError,
     Declaration,
+    Formula,
     HistoSys,
-    Lumi,
     Modifier,
     NormFactor,
     NormSys,
@@ -39,6 +41,8 @@ class Sample(Declaration):
     name: str
     yields: Yields
     modifiers: tuple[Modifier, ...] = ()
+    crop: bool = False
+    """Whether a shifted template ends at zero, as in Combine; HistFactory's may become negative."""
 
 
 class Channel(Declaration):
@@ -84,8 +88,9 @@ class Channel(Declaration):
 class ParameterSetting(Declaration):
     """What the declaration says of one parameter beyond its modifiers; absent values keep the modifier's own.
 
-    `center` and `width` belong to a `Lumi` parameter, which has no default for them. A name with an index,
-    `staterror_4mu[3]`, speaks of one bin's factor.
+    `center` and `width` belong to a `Lumi` parameter, which has no default for them, and give a normal constraint to an
+    unconstrained one; `flat` takes a nuisance's normal constraint away, as Combine's lnU and shapeU. A name with an
+    index, `staterror_4mu[3]`, speaks of one bin's factor.
     """
 
     name: str
@@ -94,6 +99,14 @@ class ParameterSetting(Declaration):
     fixed: bool = False
     center: float | None = None
     width: Annotated[float, Field(gt=0.0)] | None = None
+    flat: bool = False
+
+
+class Correlation(Declaration):
+    """A partial correlation of the auxiliary measurements of two normally constrained parameters."""
+
+    parameters: tuple[str, str]
+    coefficient: Annotated[float, Field(gt=-1.0, lt=1.0)]
 
 
 class Workspace(Declaration):
@@ -104,8 +117,13 @@ class Workspace(Declaration):
 
     format: Literal["gpuhiggs-workspace-1"] = "gpuhiggs-workspace-1"
     poi: str
+    pois: tuple[str, ...] = ()
+    """More parameters of interest, after the first."""
     channels: Annotated[tuple[Channel, ...], Field(min_length=1)]
     parameters: tuple[ParameterSetting, ...] = ()
+    groups: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Names of groups and their parameters, for budgets and freezing; a trailing ``*`` stands for anything."""
+    correlations: tuple[Correlation, ...] = ()
 
     @property
     def n_bins(self) -> int:
@@ -119,6 +137,7 @@ class Workspace(Declaration):
     def _per_bin_names(self) -> Iterator[str]:
         for channel in self.channels:
             yield from {stat.parameter for sample in channel.samples for stat in modifiers_of(sample, StatError)}
+            yield from {error.parameter for sample in channel.samples for error in modifiers_of(sample, BinError)}
             yield from (shape.parameter for sample in channel.samples for shape in modifiers_of(sample, ShapeSys))
 
     @model_validator(mode="after")
@@ -127,19 +146,27 @@ class Workspace(Declaration):
         _refuse_duplicates((setting.name for setting in self.parameters), "setting of parameter")
         _refuse_duplicates(self._per_bin_names(), "per-bin factors are of one channel (shapesys: one sample), but")
         movable = {
-            modifier.parameter
+            name
             for _, sample in self.blocks()
             if any(sample.yields)
             for modifier in sample.modifiers
-            if isinstance(modifier, NormFactor)
+            for name in _factors(modifier)
         }
-        if self.poi not in movable:
-            msg = (
-                f"no expected yield depends on the parameter of interest {self.poi!r};"
-                f" normfactors of samples with events: {sorted(movable)}"
-            )
-            raise InputError(msg)
+        for poi in (self.poi, *self.pois):
+            if poi not in movable:
+                msg = (
+                    f"no expected yield depends on the parameter of interest {poi!r};"
+                    f" normfactors of samples with events: {sorted(movable)}"
+                )
+                raise InputError(msg)
+        _refuse_duplicates((self.poi, *self.pois), "parameter of interest")
         return self
+
+
+def _factors(modifier: Modifier) -> tuple[str, ...]:
+    if isinstance(modifier, Formula):
+        return parse(modifier.expression).variables
+    return (modifier.parameter,) if isinstance(modifier, NormFactor) else ()
 
 
 def load_workspace(path: Path) -> Workspace:
@@ -164,7 +191,7 @@ def load_workspace(path: Path) -> Workspace:
         raise InputError(msg) from error
 
 
-M = TypeVar("M", NormFactor, NormSys, HistoSys, Lumi, StatError, ShapeSys)
+M = TypeVar("M", bound=Declaration)
 
 
 def modifiers_of(sample: Sample, kind: type[M]) -> list[M]:
@@ -182,10 +209,12 @@ def _check_sample(sample: Sample, n_bins: int, where: str) -> None:
                 if not (math.isfinite(factor) and factor > 0.0):
                     msg = f"{place}: {side} must be a positive factor, 1 for no change: {factor}"
                     raise InputError(msg)
+        elif isinstance(modifier, Formula):
+            parse(modifier.expression)
         elif isinstance(modifier, HistoSys):
             _check_bins(modifier.up, n_bins, f"{place}, up")
             _check_bins(modifier.down, n_bins, f"{place}, down")
-        elif isinstance(modifier, StatError | ShapeSys):
+        elif isinstance(modifier, StatError | BinError | ShapeSys):
             _check_bins(modifier.errors, n_bins, f"{place}, errors", lowest=0.0)
 
 

@@ -27,23 +27,52 @@ class NormFactor(Declaration):
     parameter: str
 
 
+class Formula(Declaration):
+    """An unconstrained factor that is a polynomial of parameters or a ratio of two, e.g. of couplings.
+
+    `expressions.parse` says what an expression may hold.
+    """
+
+    type: Literal["formula"] = "formula"
+    expression: str
+
+    @property
+    def parameter(self) -> str:
+        """The expression, which tells this factor from others."""
+        return self.expression
+
+
 class NormSys(Declaration):
     """A constrained normalisation: the factor is `up` at θ = 1 and `down` at θ = -1, with θ ~ N(0, 1).
 
-    `code1` is exponential, a log-normal when down = 1/up; `code4` replaces |θ| < 1 by a polynomial of degree 6.
+    `code1` is exponential, a log-normal when down = 1/up; `code4` replaces |θ| < 1 by a polynomial of degree 6;
+    `combine` is Combine's asymmetric log-normal, smooth inside |θ| < 1/2.
     """
 
     type: Literal["normsys"] = "normsys"
     parameter: str
     up: float
     down: float
-    interpolation: Literal["code1", "code4"] = "code4"
+    interpolation: Literal["code1", "code4", "combine"] = "code4"
+
+
+class GammaCount(Declaration):
+    """A yield known from a control region with `events` events (Combine's gmN): a factor constrained by their Poisson.
+
+    The parameter is the rate over `events`, so the sample's yields are those of the nominal rate; with no events it is
+    the rate itself, starts at 0, and the yields are those of a rate of 1.
+    """
+
+    type: Literal["gamma"] = "gamma"
+    parameter: str
+    events: Annotated[int, Field(ge=0)]
 
 
 class HistoSys(Declaration):
     """A constrained shape: the template is `up` at θ = 1 and `down` at θ = -1, with θ ~ N(0, 1).
 
-    `code0` is linear on each side; `code4p` replaces |θ| < 1 by a polynomial of degree 6.
+    `code0` is linear on each side; `code4p` replaces |θ| < 1 by a polynomial of degree 6. With a `scale` the templates
+    are those of θ = ±1/scale.
     """
 
     type: Literal["histosys"] = "histosys"
@@ -51,6 +80,7 @@ class HistoSys(Declaration):
     up: Yields
     down: Yields
     interpolation: Literal["code0", "code4p"] = "code4p"
+    scale: Annotated[float, Field(gt=0.0)] = 1.0
 
 
 class Lumi(Declaration):
@@ -80,4 +110,25 @@ class ShapeSys(Declaration):
     errors: Yields
 
 
-Modifier = Annotated[NormFactor | NormSys | HistoSys | Lumi | StatError | ShapeSys, Field(discriminator="type")]
+class ShapeFactor(Declaration):
+    """A free factor per bin, `parameter[bin]`, shared by the samples and channels that name the parameter."""
+
+    type: Literal["shapefactor"] = "shapefactor"
+    parameter: str
+
+
+class BinError(Declaration):
+    """MC statistics as in Combine's autoMCStats: one N(0, 1) parameter per bin, `parameter_bin{number}`.
+
+    It shifts the bin's total by the errors of its samples in quadrature, each scaled as its sample is by its factors.
+    """
+
+    type: Literal["binerror"] = "binerror"
+    parameter: str
+    errors: Yields
+
+
+Modifier = Annotated[
+    NormFactor | Formula | NormSys | GammaCount | HistoSys | Lumi | StatError | BinError | ShapeSys | ShapeFactor,
+    Field(discriminator="type"),
+]

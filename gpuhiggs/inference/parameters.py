@@ -8,8 +8,20 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from gpuhiggs.errors import InputError
+from gpuhiggs.inference.expressions import parse
 from gpuhiggs.inference.model import Channel, ParameterSetting, Workspace, modifiers_of
-from gpuhiggs.inference.modifiers import HistoSys, Lumi, NormFactor, NormSys, ShapeSys, StatError
+from gpuhiggs.inference.modifiers import (
+    BinError,
+    Formula,
+    GammaCount,
+    HistoSys,
+    Lumi,
+    NormFactor,
+    NormSys,
+    ShapeFactor,
+    ShapeSys,
+    StatError,
+)
 
 UNBOUNDED = (-math.inf, math.inf)
 POSITIVE = (1e-10, 10.0)
@@ -26,9 +38,11 @@ class Gaussian:
 
 @dataclass(frozen=True)
 class PoissonCount:
-    """An auxiliary count: Poisson(aux | θ · events); nominally aux = events, which need not be an integer."""
+    """An auxiliary count: Poisson(aux | θ · events); nominally aux = θ · events, which need not be an integer."""
 
     events: float
+    at: float = 1.0
+    """The nominal θ."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +50,11 @@ class Parameter:
     """One parameter of a model: where a fit starts, where it may go, what constrains it (None: the data alone)."""
 
     name: str
-    kind: Literal["free", "nuisance", "lumi", "staterror", "shapesys"]
+    kind: Literal["free", "nuisance", "lumi", "staterror", "binerror", "shapesys", "shapefactor", "gamma"]
     initial: float
     bounds: tuple[float, float] = UNBOUNDED
     fixed: bool = False
+    poi: bool = False
     constraint: Gaussian | PoissonCount | None = None
 
 
@@ -68,21 +83,41 @@ def collect_parameters(workspace: Workspace) -> tuple[Parameter, ...]:
         found[setting.name] = _with_setting(found[setting.name], setting)
     for parameter in found.values():
         _check(parameter)
-    return (found.pop(workspace.poi), *found.values())
+    pois = [replace(found.pop(name), poi=True) for name in (workspace.poi, *workspace.pois)]
+    return (*pois, *found.values())
 
 
 def _declared(channel: Channel) -> Iterator[Parameter]:
     for sample in channel.samples:
-        for factor in modifiers_of(sample, NormFactor):
-            yield Parameter(factor.parameter, "free", initial=1.0)
-        normal = [m.parameter for m in sample.modifiers if isinstance(m, NormSys | HistoSys)]
-        for name in normal:
-            yield Parameter(name, "nuisance", initial=0.0, constraint=Gaussian(0.0, 1.0))
-        for lumi in modifiers_of(sample, Lumi):
-            yield Parameter(lumi.parameter, "lumi", initial=1.0, constraint=None)
-        for shape in modifiers_of(sample, ShapeSys):
-            yield from _shape_factors(sample.yields, shape)
+        for modifier in sample.modifiers:
+            name = modifier.parameter
+            if isinstance(modifier, NormFactor):
+                yield Parameter(name, "free", initial=1.0)
+            elif isinstance(modifier, Formula):
+                yield from (Parameter(variable, "free", initial=1.0) for variable in parse(name).variables)
+            elif isinstance(modifier, NormSys | HistoSys):
+                yield Parameter(name, "nuisance", initial=0.0, constraint=Gaussian(0.0, 1.0))
+            elif isinstance(modifier, Lumi):
+                yield Parameter(name, "lumi", initial=1.0, constraint=None)
+            elif isinstance(modifier, GammaCount):
+                start = 1.0 if modifier.events else 0.0
+                count = PoissonCount(float(modifier.events or 1), at=start)
+                yield Parameter(name, "gamma", start, (0.0, math.inf), constraint=count)
+            elif isinstance(modifier, ShapeSys):
+                yield from _shape_factors(sample.yields, modifier)
+            elif isinstance(modifier, ShapeFactor):
+                yield from (Parameter(f"{name}[{i}]", "shapefactor", 1.0, POSITIVE) for i in range(channel.n_bins))
     yield from _stat_factors(channel)
+    yield from _bin_shifts(channel)
+
+
+def _bin_shifts(channel: Channel) -> Iterator[Parameter]:
+    """One shift per bin with an MC error."""
+    found = [error for sample in channel.samples for error in modifiers_of(sample, BinError)]
+    for name in dict.fromkeys(error.parameter for error in found):
+        for index in range(channel.n_bins):
+            if any(error.errors[index] > 0.0 for error in found if error.parameter == name):
+                yield Parameter(f"{name}_bin{index}", "binerror", 0.0, constraint=Gaussian(0.0, 1.0))
 
 
 def _shape_factors(yields: tuple[float, ...], shape: ShapeSys) -> Iterator[Parameter]:
@@ -111,10 +146,18 @@ def _stat_factors(channel: Channel) -> Iterator[Parameter]:
 
 def _with_setting(parameter: Parameter, setting: ParameterSetting) -> Parameter:
     if (setting.center, setting.width) != (None, None):
-        if parameter.kind != "lumi" or setting.center is None or setting.width is None:
-            msg = f"setting of parameter {parameter.name!r} ({parameter.kind}): center and width, both, are for a lumi"
+        if parameter.kind not in ("lumi", "free") or setting.center is None or setting.width is None:
+            msg = (
+                f"setting of parameter {parameter.name!r} ({parameter.kind}): center and width, both, are for a lumi"
+                " or an unconstrained parameter"
+            )
             raise InputError(msg)
         parameter = replace(parameter, initial=setting.center, constraint=Gaussian(setting.center, setting.width))
+    if setting.flat:
+        if parameter.kind != "nuisance":
+            msg = f"setting of parameter {parameter.name!r} ({parameter.kind}): only a nuisance can be made flat"
+            raise InputError(msg)
+        parameter = replace(parameter, constraint=None)
     return replace(
         parameter,
         initial=parameter.initial if setting.initial is None else setting.initial,

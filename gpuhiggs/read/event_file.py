@@ -6,65 +6,33 @@ that the file is there and whole, that it has the tree, and that it has every br
 
 from __future__ import annotations
 
-import logging
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self
 
-import awkward as ak
 import numpy as np
-import uproot
 
 from ..columns import OFFSETS, Wanted, assemble, has_objects
 from ..errors import FileError, InputError, SchemaError
 from ..schema import Branch, Schema
-from . import bulk
+from .cache import ColumnCache
+from .opening import open_table
 from .request import BitMask, Column, Request, Resolved
+from .table import Table
 from .values import Values
-
-_log = logging.getLogger(__name__)
-
-_TREES = ("TTree", "ROOT::RNTuple")
 
 
 class EventFile:
-    """An open ROOT file with events."""
+    """An open file with events."""
 
-    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1) -> None:
+    def __init__(self, path: str, trees: tuple[str, ...], threads: int = 1, cache: ColumnCache | None = None) -> None:
         self.path = path
         self.threads = threads
         with _reading(path):
-            # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
-            self._file = uproot.open({path: None}, object_cache=None, array_cache=None)
-        try:
-            with _reading(path):
-                self._check_length()
-                self._tree = self._find_tree(trees)
-                self.entries = int(self._tree.num_entries)
-                self._branches = set(self._tree.keys(recursive=False))
-        except InputError:
-            self.close()
-            raise
-
-    def _check_length(self) -> None:
-        """Compare the file's size with the one in its header: what is at the end is not always read on opening."""
-        expected, size = int(self._file.file.fEND), self._file.file.source.num_bytes
-        if size is not None and size < expected:
-            msg = f"{self.path}: truncated: {size} of {expected} bytes"
-            raise FileError(msg)
-
-    def _find_tree(self, trees: tuple[str, ...]) -> Any:
-        classes = {name.split(";")[0]: kind for name, kind in self._file.classnames(recursive=False).items()}
-        name = next((name for name in trees if name in classes), None)
-        if name is None:
-            looked_for = " or ".join(map(repr, trees))
-            msg = f"{self.path}: no tree {looked_for}; the file has: {', '.join(sorted(classes)) or 'nothing'}"
-            raise SchemaError(msg)
-        if classes[name] not in _TREES:
-            msg = f"{self.path}: {name!r} is a {classes[name]}, expected {' or '.join(_TREES)}"
-            raise SchemaError(msg)
-        return self._file[name]
+            self.table: Table = open_table(path, trees, cache)
+        self.entries = self.table.entries
+        self.uuid = self.table.uuid
+        """The identity that the file was given when it was written."""
 
     def __enter__(self) -> Self:
         return self
@@ -74,17 +42,12 @@ class EventFile:
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        self.table.close()
 
     @property
     def closed(self) -> bool:
         """Whether the file has been closed."""
-        return bool(self._file.closed)
-
-    @property
-    def uuid(self) -> str:
-        """The identity that ROOT gave the file when it was written."""
-        return str(self._file.file.uuid)
+        return self.table.closed
 
     def resolve(self, request: Request) -> Resolved:
         """Find every wanted column among the file's branches.
@@ -94,7 +57,7 @@ class EventFile:
         SchemaError
             If a branch is missing; the message names the file, the column and what was looked for.
         """
-        columns = tuple(self._resolve_column(request.schema, *one) for one in request.sources())
+        columns = tuple(self._resolve_column(request, *one) for one in request.sources())
         masks = tuple(self._resolve_mask(mask) for mask in request.masks)
         counters: dict[str, str] = {}
         for column in columns:
@@ -106,7 +69,7 @@ class EventFile:
         """Say what stands in for branches that this file does not have."""
         notes = []
         for column, source in request.sources():
-            if source is not None and not self._branches & set(source.branches):
+            if source is not None and not any(name in self.table.branches for name in source.branches):
                 notes.append(
                     f"no {source.branches[0]}: {column.collection}.{column.field} = {source.absent} ({source.reason})"
                 )
@@ -115,25 +78,25 @@ class EventFile:
             notes.extend(f"no {name}: taken as false" for name in missing)
         return tuple(notes)
 
-    def _resolve_column(self, schema: Schema, column: Wanted, source: Branch | None) -> Column:
-        if source is None:
-            return Column(column, None, 1.0, None)
+    def _resolve_column(self, request: Request, column: Wanted, source: Branch | None) -> Column:
+        if source is None:  # of an absent collection 0, be it one entry an event; what is not used is not there at all
+            return Column(column, None, 1.0, 0 if column.collection in request.absent else None)
         name = f"{column.collection}.{column.field}"
-        branch = next((name for name in source.branches if name in self._branches), None)
+        branch = next((name for name in source.branches if name in self.table.branches), None)
         if branch is None and source.absent is None:
             msg = (
-                f"{self.path}: no branch {' or '.join(source.branches)} in tree {self._tree.name!r}, "
-                f"which the column {name} is read from (schema {schema.name})"
+                f"{self.path}: no branch {' or '.join(source.branches)} in {self.table.kind} {self.table.name!r}, "
+                f"which the column {name} is read from (schema {request.schema.name})"
             )
             raise SchemaError(msg)
         return Column(column, branch, source.scale, source.absent)
 
     def _resolve_mask(self, mask: BitMask) -> BitMask:
-        found = tuple(name if name in self._branches else "" for name in mask.branches)
-        missing = [name for name in mask.branches if name not in self._branches]
+        found = tuple(name if name in self.table.branches else "" for name in mask.branches)
+        missing = [name for name in mask.branches if name not in self.table.branches]
         if missing and (not mask.optional or not any(found)):
             column = f"{mask.collection}.{mask.field}"
-            msg = f"{self.path}: no branch {', '.join(missing)} in tree {self._tree.name!r} ({column})"
+            msg = f"{self.path}: no branch {', '.join(missing)} in {self.table.kind} {self.table.name!r} ({column})"
             raise SchemaError(msg)
         return mask._replace(branches=found)
 
@@ -146,33 +109,24 @@ class EventFile:
             If the file cannot be read, or a branch disagrees with its collection.
         """
         with _reading(self.path):
-            data = self._values(resolved.branches(), start, stop)
+            data = self.table.read(resolved.branches(), start, stop, self.threads)
             return self._assemble(resolved, data, stop - start)
 
-    def _values(self, branches: list[str], start: int, stop: int) -> dict[str, Values]:
-        """Read branches: in bulk where that covers them, by uproot where it does not."""
-        layouts: dict[str, bulk.Layout] = {}
-        if not isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple) and os.path.isfile(self.path):
-            found = {name: bulk.layout(self._tree[name]) for name in branches}
-            layouts = {name: layout for name, layout in found.items() if layout is not None}
-        others = [name for name in branches if name not in layouts]
-        if others:
-            _log.debug("%s: read by uproot's arrays(): %s", self.path, ", ".join(others))
-        data = {name: _flat(array) for name, array in self._arrays(others, start, stop).items()}
-        return data | bulk.read(self.path, layouts, start, stop, self.threads)
+    def values(self, branches: Sequence[str], start: int, stop: int) -> dict[str, Values]:
+        """Read branches by name over the events [start, stop): flat arrays, and offsets where an event has several.
 
-    def _arrays(self, branches: list[str], start: int, stop: int) -> Mapping[str, ak.Array]:
-        if isinstance(self._tree, uproot.behaviors.RNTuple.RNTuple):
-            # One by one: to choose fields of an RNTuple together, uproot goes through all of them for each of them.
-            data = {name: self._tree[name].array(entry_start=start, entry_stop=stop) for name in branches}
-        else:
-            read = self._tree.arrays(branches, entry_start=start, entry_stop=stop, library="ak")
-            data = {name: read[name] for name in branches}
-        for name, array in data.items():
-            if len(array) != stop - start:
-                msg = f"{self.path}: {len(array)} of the events {start} to {stop} are in the branch {name}"
-                raise FileError(msg)
-        return data
+        Raises
+        ------
+        SchemaError
+            If the file lacks one of them.
+        FileError
+            If the file cannot be read.
+        """
+        if missing := [name for name in branches if name not in self.table.branches]:
+            msg = f"{self.path}: no branch {', '.join(missing)} in {self.table.kind} {self.table.name!r}"
+            raise SchemaError(msg)
+        with _reading(self.path):
+            return self.table.read(branches, start, stop, self.threads)
 
     def _assemble(self, resolved: Resolved, data: Mapping[str, Values], n_events: int) -> Any:
         inputs = resolved.request.inputs
@@ -226,21 +180,7 @@ class EventFile:
         if schema.runs is None:
             return None
         with _reading(self.path):
-            if schema.runs not in {key.split(";")[0] for key in self._file.keys(recursive=False)}:
-                return None
-            runs = self._file[schema.runs]
-            branch = next((name for name in schema.sum_of_weights if name in runs.keys()), None)  # noqa: SIM118
-            if branch is None:
-                return None
-            return float(np.sum(ak.to_numpy(runs[branch].array()), dtype=np.float64))
-
-
-def _flat(array: Any) -> Values:
-    """Return the content of a flat or jagged array, and its offsets from 0."""
-    layout = ak.to_packed(array).layout
-    if layout.is_numpy:
-        return Values(np.asarray(layout.data), None)
-    return Values(np.asarray(layout.content.data), np.asarray(layout.offsets.data, dtype=np.int64))
+            return self.table.sums(schema.runs, schema.sum_of_weights)
 
 
 def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:
@@ -263,7 +203,9 @@ def _reading(path: str) -> Iterator[None]:
     except FileNotFoundError as error:
         msg = f"{path}: no such file"
         raise FileError(msg) from error
-    except (FileError, SchemaError):
+    except FileError as error:
+        raise error if str(error).startswith(path) else FileError(f"{path}: {error}") from error
+    except InputError:
         raise
     except Exception as error:
         first_line = (str(error).strip().splitlines() or [""])[0]

@@ -12,20 +12,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from .cache import ColumnCache
 from .event_file import EventFile
 
 _KEPT = 2
 """Idle files that stay open; each holds the metadata of all its branches, tens of megabytes for a NanoAOD file."""
 
-_Key = tuple[str, tuple[str, ...], int, int, int]
+_Key = tuple[str, tuple[str, ...], str, int, int, int]
 _idle: dict[_Key, EventFile] = {}
 """The one that was used last comes last."""
 _lock = threading.Lock()
 
 
 @contextmanager
-def opened(path: str, trees: tuple[str, ...]) -> Iterator[EventFile]:
-    """Open a file, or take it up as this process left it, unless it has changed since.
+def opened(path: str, trees: tuple[str, ...], cache: ColumnCache | None = None) -> Iterator[EventFile]:
+    """Open a file, behind a column cache if one is given, or take it up as this process left it, unless it has changed.
 
     A file in use is not among the idle ones: nobody else gets or closes it.
 
@@ -34,11 +35,11 @@ def opened(path: str, trees: tuple[str, ...]) -> Iterator[EventFile]:
     FileError, SchemaError
         As :class:`EventFile` does.
     """
-    key = _identity(path, trees)
+    key = _identity(path, trees, cache)
     with _lock:
         file = None if key is None else _idle.pop(key, None)
     if file is None:
-        file = EventFile(path, trees)
+        file = EventFile(path, trees, cache=cache)
     try:
         yield file
     except BaseException:
@@ -47,13 +48,15 @@ def opened(path: str, trees: tuple[str, ...]) -> Iterator[EventFile]:
     _keep(key, file)
 
 
-def _identity(path: str, trees: tuple[str, ...]) -> _Key | None:
-    """Return what tells a local file from what stood at its path before; None: not a local file."""
+def _identity(path: str, trees: tuple[str, ...], cache: ColumnCache | None) -> _Key | None:
+    """Return what tells a file from what stood at its path before; None: it is not there."""
+    if "://" in path:
+        return path, trees, str(cache and cache.folder), 0, 0, 0  # to ask the server takes as long as to open it
     try:
         status = os.stat(path)
     except OSError:
         return None
-    return path, trees, status.st_ino, status.st_size, status.st_mtime_ns
+    return path, trees, str(cache and cache.folder), status.st_ino, status.st_size, status.st_mtime_ns
 
 
 def _keep(key: _Key | None, file: EventFile) -> None:

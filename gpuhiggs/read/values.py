@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import awkward as ak
 import numpy as np
 
 from ..errors import FileError
@@ -26,6 +27,14 @@ class Values(NamedTuple):
     content: np.ndarray
     offsets: np.ndarray | None
     """Of the events' objects, from 0; None: one value an event."""
+
+
+def flat(array: Any) -> Values:
+    """Return the content of a flat or jagged Awkward array, and its offsets from 0."""
+    layout = ak.to_packed(array).layout
+    if layout.is_numpy:
+        return Values(np.asarray(layout.data), None)
+    return Values(np.asarray(layout.content.data), np.asarray(layout.offsets.data, dtype=np.int64))
 
 
 class Content(NamedTuple):
@@ -100,7 +109,7 @@ class Numbers:
             raise FileError(msg)
 
     def allocate(self) -> None:
-        """Make room, once every basket has been checked."""
+        """Make room."""
         self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
     def decode(self, number: int, content: Content) -> None:

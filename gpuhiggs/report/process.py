@@ -18,6 +18,7 @@ from .. import cluster, engine, measurement, normalisation
 from ..config import RunConfig
 from ..errors import InputError
 from ..ledger import Ledger
+from ..read import ColumnCache
 from ..tally import Tally
 from ..work import Mapper, serially
 from . import page, progress, run_folder, scan, stack
@@ -37,6 +38,7 @@ def run(
     resume: bool = False,
     limit_files: int | None = None,
     scheduler: str | None = None,
+    cache: ColumnCache | None = None,
 ) -> int:
     """Process a configuration into *folder*.
 
@@ -57,9 +59,15 @@ def run(
     console = Console()
     measurement.check(config)
     prepare(folder, overwrite=overwrite or resume)
-    tally = _process(config, folder, console, workers, scheduler, limit_files, overwrite=overwrite, resume=resume)
-    if tally is None:
-        return 1
+    with Ledger(folder / LEDGER) as ledger:
+        _open(ledger, folder, overwrite=overwrite, resume=resume)
+        run_folder.write_config(folder, config)
+        try:
+            with mapping(workers, scheduler) as mapper, progress.shown(console, folder) as show:
+                tally = engine.run(config, mapper, show, limit_files, cache, ledger)
+        except KeyboardInterrupt:
+            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            return 1
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
     measured = _fit(config, tally, folder, histograms, results)
@@ -72,31 +80,13 @@ def run(
     return 0 if converged and not tally.failures and "fit_error" not in results else 1
 
 
-def _process(
-    config: RunConfig,
-    folder: Path,
-    console: Console,
-    workers: int,
-    scheduler: str | None,
-    limit_files: int | None,
-    *,
-    overwrite: bool,
-    resume: bool,
-) -> Tally | None:
-    """Process all files; None if the user stopped it, who is told how to go on."""
-    with Ledger(folder / LEDGER) as ledger:
-        if overwrite and not resume:
-            ledger.clear()
-        if not ledger.empty and not resume:
-            msg = f"{folder}: a run was stopped here; --resume goes on with it, --overwrite starts anew"
-            raise InputError(msg)
-        run_folder.write_config(folder, config)
-        try:
-            with _mapper(console, workers, scheduler) as mapper, progress.shown(console, folder) as show:
-                return engine.run(config, mapper, show, limit_files, ledger)
-        except KeyboardInterrupt:
-            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
-            return None
+def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse to go on with an earlier run, or to forget it, unless asked to."""
+    if overwrite and not resume:
+        ledger.clear()
+    elif not ledger.empty and not resume:
+        msg = f"{folder}: a run was stopped here; --resume goes on with it, --overwrite starts anew"
+        raise InputError(msg)
 
 
 def _fit(
@@ -164,13 +154,12 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def _mapper(console: Console, workers: int, scheduler: str | None) -> Iterator[Mapper]:
+def mapping(workers: int, scheduler: str | None = None) -> Iterator[Mapper]:
+    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
     if workers == 0 and scheduler is None:
         yield serially
         return
     with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
-        if scheduler is not None:
-            console.print(f"scheduler: {scheduler}, dashboard: {client.dashboard_link}", highlight=False)
         yield cluster.mapper(client)
 
 

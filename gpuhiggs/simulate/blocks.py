@@ -11,6 +11,8 @@ from zlib import crc32
 
 import numpy as np
 
+from gpuhiggs.simulate.settings import DEFAULT, Settings
+
 EVENTS_PER_BLOCK = 2000
 """Long against Pythia's initialisation (0.25 s; a block takes 2 s), short against a sample."""
 
@@ -25,6 +27,7 @@ class Block(NamedTuple):
     number: int
     first: int
     events: int
+    settings: Settings = DEFAULT
 
     def stream(self, purpose: str) -> np.random.Generator:
         """Return the random numbers of one *purpose* (such as ``"muons"``) in this block."""
@@ -36,9 +39,9 @@ class Block(NamedTuple):
         return int(self.stream("pythia").integers(1, _PYTHIA_SEEDS, endpoint=True))
 
 
-def blocks_of(process: str, n_events: int, seed: int) -> list[Block]:
+def blocks_of(process: str, n_events: int, seed: int, settings: Settings = DEFAULT) -> list[Block]:
     """Divide *n_events* events of a process into blocks; only the last one can be shorter."""
     return [
-        Block(process, seed, number, first, min(EVENTS_PER_BLOCK, n_events - first))
+        Block(process, seed, number, first, min(EVENTS_PER_BLOCK, n_events - first), settings)
         for number, first in enumerate(range(0, n_events, EVENTS_PER_BLOCK))
     ]

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuhiggs.simulate.blocks import Block
 from gpuhiggs.simulate.electrons import reconstruct_electrons
 from gpuhiggs.simulate.fsr_photons import reconstruct_fsr_photons
 from gpuhiggs.simulate.gen_particles import keep_gen_particles
+from gpuhiggs.simulate.generate import GeneratedBlock
 from gpuhiggs.simulate.isolation import surroundings
 from gpuhiggs.simulate.jets import reconstruct_jets
 from gpuhiggs.simulate.missing_momentum import reconstruct_missing_momentum
 from gpuhiggs.simulate.muons import reconstruct_muons
-from gpuhiggs.simulate.nanoaod import Events
-from gpuhiggs.simulate.particles import NEUTRINOS, Floats, Particles
-from gpuhiggs.simulate.pileup import draw_bunch_crossings
+from gpuhiggs.simulate.nanoaod import Collection, Events
+from gpuhiggs.simulate.particles import NEUTRINOS, Floats
+from gpuhiggs.simulate.photons import is_prompt_photon, jets_as_photons, reconstruct_photons
+from gpuhiggs.simulate.pileup import BunchCrossing, draw_bunch_crossings
+from gpuhiggs.simulate.processes import Process
+from gpuhiggs.simulate.stxs import template_columns
 from gpuhiggs.simulate.triggers import decide_triggers
 
 SIMULATED_RUN = 1  # as in all CMS simulation
@@ -33,15 +40,15 @@ _EVENT_FILTERS = (
 )
 
 
-def detect(record: Particles, weight: Floats, block: Block) -> Events:
+def detect(generated: GeneratedBlock, process: Process, block: Block) -> Events:
     """Simulate the detector's response to a block of events.
 
     Parameters
     ----------
-    record
-        The generator's particles.
-    weight
-        Event weights, shape (events,).
+    generated
+        The generator's particles and weights.
+    process
+        What was generated.
     block
         Gives the event numbers and the random streams.
 
@@ -50,28 +57,58 @@ def detect(record: Particles, weight: Floats, block: Block) -> Events:
     Events
         Columns with the names and types of NanoAOD v9.
     """
+    record, weight = generated.particles, generated.weight
     crossing = draw_bunch_crossings(record.n_events, block.stream("pileup"))
     visible = record.select(record.is_final & ~np.isin(record.kind, NEUTRINOS))
-    around = surroundings(visible, crossing.n_pileup)
+    around = surroundings(visible, crossing.n_pileup, underlying_event=block.settings.multiparton_interactions)
     gen_particles, gen_index = keep_gen_particles(record)
     muons = reconstruct_muons(visible, around, gen_index, block.stream("muons"))
     electrons = reconstruct_electrons(visible, around, crossing.z, gen_index, block.stream("electrons"))
     fsr_photons, best_photon = reconstruct_fsr_photons(visible, muons, around, block.stream("fsr photons"))
+    jets, gen_jets = reconstruct_jets(visible, record, block.stream("jets"))
+    fake = None
+    if process.jet_fakes:
+        prompt = visible.select(is_prompt_photon(visible, record))
+        fake, chance = jets_as_photons(jets, prompt, block.stream("jets as photons"))
+        weight = weight * chance
+    photons = reconstruct_photons(visible, record, around, crossing.z, gen_index, block.stream("photons"), fake)
     return {
-        "run": np.full(record.n_events, SIMULATED_RUN, dtype=np.uint32),
-        "luminosityBlock": np.full(record.n_events, block.number + 1, dtype=np.uint32),
-        "event": block.first + np.arange(1, record.n_events + 1, dtype=np.uint64),
-        "genWeight": weight,
-        "Pileup_nTrueInt": crossing.n_true,
-        "Pileup_nPU": crossing.n_pileup.astype(np.int32),
-        "PV_npvsGood": crossing.n_good_vertices.astype(np.int32),
-        "PV_z": crossing.z,
-        **decide_triggers(electrons, muons, block.stream("triggers")),
+        **_event(weight, crossing, block),
+        **decide_triggers(electrons, muons, photons, block.stream("triggers")),
         **{f"Flag_{name}": np.ones(record.n_events, dtype=bool) for name in _EVENT_FILTERS},
         "Muon": muons.with_field("fsrPhotonIdx", best_photon.astype(np.int32)),
         "Electron": electrons,
+        "Photon": photons,
         "FsrPhoton": fsr_photons,
-        "Jet": reconstruct_jets(visible, record, block.stream("jets")),
+        "Jet": jets,
         **reconstruct_missing_momentum(record, visible, crossing.n_pileup, block.stream("missing momentum")),
         "GenPart": gen_particles,
+        "GenJet": gen_jets,
+        **(template_columns(process.production, record) if process.production else {}),
+        **_shower_weights(generated.shower_weights),
     }
+
+
+def _event(weight: Floats, crossing: BunchCrossing, block: Block) -> dict[str, NDArray[Any]]:
+    """Columns of the event as a whole."""
+    n = len(weight)
+    return {
+        "run": np.full(n, SIMULATED_RUN, dtype=np.uint32),
+        "luminosityBlock": np.full(n, block.number + 1, dtype=np.uint32),
+        "event": block.first + np.arange(1, n + 1, dtype=np.uint64),
+        "genWeight": weight,
+        "Pileup_nTrueInt": crossing.n_true,
+        "Pileup_nPU": crossing.n_pileup.astype(np.int32),
+        "PV_npvs": crossing.n_good_vertices.astype(np.int32),
+        "PV_npvsGood": crossing.n_good_vertices.astype(np.int32),
+        "PV_z": crossing.z,
+        "fixedGridRhoFastjetAll": crossing.rho,
+    }
+
+
+def _shower_weights(weights: Floats | None) -> dict[str, Collection]:
+    """Weights of the shower's variations, four an event, as a collection of one nameless field."""
+    if weights is None:
+        return {}
+    n, each = weights.shape
+    return {"PSWeight": Collection(n, np.repeat(np.arange(n), each), {"": weights.reshape(-1)})}

@@ -31,6 +31,7 @@ _CALORIMETER_RADIUS, _CALORIMETER_Z = 129.0, 317.0  # cm, front of the ECAL (CMS
 _WORKING_POINT_LOW = (0.85216885, 0.82684551, 0.86937630)
 _WORKING_POINT_HIGH = (0.98248929, 0.96919225, 0.79349796)
 _WP90, _WPL = 0.90, 0.98  # efficiencies of NanoAOD's own working points
+_CONVERSION_VETO = 0.99  # own choice
 
 # Own choice: how fast the score falls with relative isolation beyond what pile-up gives.
 _ISOLATION_FREE, _ISOLATION_SLOPE = 0.15, 4.0
@@ -59,7 +60,7 @@ def reconstruct_electrons(
     eta = electrons.eta
     energy = electrons.energy + _clustered_photons(electrons, visible)
     pt = smear(energy, electron_resolution(energy, eta), random) / np.cosh(eta)
-    (iso,) = isolation_sums(electrons.event, eta, electrons.phi, around, (0.3,), random, veto=_CLUSTER_RADIUS)
+    (cone,) = isolation_sums(electrons.event, eta, electrons.phi, around, (0.3,), random, veto=_CLUSTER_RADIUS)
     eta_cluster = supercluster_eta(eta, z[electrons.event])
     fields = {
         "pt": pt,
@@ -70,8 +71,10 @@ def reconstruct_electrons(
         "pdgId": electrons.pdg_id.astype(np.int32),
         **impact_parameters(electrons, random),
         "deltaEtaSC": eta_cluster - eta,
-        "pfRelIso03_all": iso / pt,
-        **_identification(pt, eta_cluster, iso / pt, random),
+        "energyErr": electron_resolution(energy, eta) * energy,
+        "pfRelIso03_all": cone.total / pt,
+        "pfRelIso03_chg": cone.charged / pt,
+        **_identification(pt, eta_cluster, cone.total / pt, random),
         "genPartIdx": gen_index[electrons.record].astype(np.int32),
     }
     found = random.random(len(electrons)) < electron_efficiency(pt, eta)
@@ -111,6 +114,7 @@ def _identification(
     above_threshold = quality + ndtri(electron_id_efficiency(pt, eta_cluster))
     return {
         "mvaFall17V2Iso": np.tanh(np.arctanh(working_point) + above_threshold),
+        "convVeto": random.random(len(pt)) < _CONVERSION_VETO,
         "mvaFall17V2Iso_WPL": quality > -ndtri(_WPL),
         "mvaFall17V2Iso_WP90": quality > -ndtri(_WP90),
     }

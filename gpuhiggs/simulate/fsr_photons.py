@@ -35,9 +35,9 @@ def reconstruct_fsr_photons(
     photons = visible.select((visible.kind == 22) & in_reach)
     pt = smear(photons.energy, photon_resolution(photons.energy, photons.eta), random) / np.cosh(photons.eta)
     # the photon itself is in the neutral sum; a veto of a crystal's size takes it out
-    (iso,) = isolation_sums(photons.event, photons.eta, photons.phi, around, (0.3,), random, veto=0.01)
+    (cone,) = isolation_sums(photons.event, photons.eta, photons.phi, around, (0.3,), random, veto=0.01)
     muon, distance = _nearest_muon(photons, muons)
-    relative_iso, dr_over_et2 = iso / pt, distance / pt**2
+    relative_iso, dr_over_et2 = cone.total / pt, distance / pt**2
     fields: dict[str, NDArray[Any]] = {
         "pt": pt,
         "eta": photons.eta,

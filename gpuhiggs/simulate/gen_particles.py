@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from gpuhiggs.simulate.nanoaod import Collection
 from gpuhiggs.simulate.particles import Bools, Ints, Particles
 
-_BOSONS = (23, 24, 25)
+_HEAVY = (6, 23, 24, 25)
 _LEPTONS = (11, 12, 13, 14, 15, 16)
 _CHARGED_LEPTONS = (11, 13, 15)
+_LOWEST_PHOTON_PT = 10.0  # of photons that quarks radiated, GeV
 _LOWEST_PT = 1.0  # of final leptons and of photons radiated by leptons, GeV
 _ETA_OF_BEAM = 2e4  # finite stand-in for the infinite η of incoming partons, as large as NanoAOD's
 
@@ -21,7 +22,7 @@ _IS_PROMPT, _IS_HARD_PROCESS, _FROM_HARD_PROCESS, _IS_FIRST_COPY, _IS_LAST_COPY 
 
 
 def keep_gen_particles(record: Particles) -> tuple[Collection, Ints]:
-    """Keep the hard process, bosons after showering, final leptons and the photons that leptons radiated.
+    """Keep the hard process, bosons and top quarks after showering, final leptons, photons that no hadron made.
 
     Returns
     -------
@@ -32,9 +33,11 @@ def keep_gen_particles(record: Particles) -> tuple[Collection, Ints]:
     """
     last_copy = _is_last_copy(record)
     final = record.is_final & (record.pt > _LOWEST_PT)
-    kept = _is_hard_process(record) | (np.isin(record.kind, _BOSONS) & last_copy)
+    kept = _is_hard_process(record) | (np.isin(record.kind, _HEAVY) & last_copy)
     kept |= np.isin(record.kind, _LEPTONS) & (final | ((record.kind == 15) & last_copy))
-    kept |= (record.kind == 22) & final & np.isin(record.kind[record.mother], _CHARGED_LEPTONS)
+    mother = record.kind[record.mother]
+    radiated = np.isin(mother, _CHARGED_LEPTONS)
+    kept |= (record.kind == 22) & final & (radiated | ((mother < 100) & (record.pt > _LOWEST_PHOTON_PT)))
 
     chosen = record.select(kept)
     index = np.full(len(record), -1)

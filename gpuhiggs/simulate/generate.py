@@ -12,12 +12,11 @@ from gpuhiggs.errors import MissingExtraError, RunError
 from gpuhiggs.simulate.blocks import Block
 from gpuhiggs.simulate.particles import Floats, Particles
 from gpuhiggs.simulate.processes import Process
+from gpuhiggs.simulate.settings import N_VARIATIONS
 
 COMMON_SETTINGS = (
     "Beams:eCM = 13000.",
-    "25:m0 = 125.09",  # ATLAS and CMS, arXiv:1503.07589; the mass of the cross sections in processes.yaml
     "Tune:pp = 14",  # Monash 2013, arXiv:1404.5630
-    "PartonLevel:MPI = off",  # ten times faster; isolation.py stands in for the missing underlying event
     "ParticleDecays:limitTau0 = on",  # K0S and Λ reach the detector, as in CMS's own settings (tau0Max in mm/c)
     "ParticleDecays:tau0Max = 10.",
     "TauDecays:mode = 0",  # ten times faster for samples with taus; loses their polarisation
@@ -32,12 +31,14 @@ _ATTEMPTS = 10.0  # Pythia may fail on an event and tries another; give up beyon
 class GeneratedBlock(NamedTuple):
     """The generator's output for one block.
 
-    ``weight`` is the event weight, shape (events,); ``cross_section`` Pythia's own estimate in pb, forced branching
-    ratios included, with its statistical error.
+    ``weight`` is the event weight, shape (events,), ``shower_weights`` the factors on it of the shower's variations,
+    shape (events, 4) or None; ``cross_section`` Pythia's own estimate in pb, forced branching ratios included, with its
+    statistical error.
     """
 
     particles: Particles
     weight: Floats
+    shower_weights: Floats | None
     cross_section: float
     cross_section_error: float
 
@@ -62,7 +63,7 @@ def generate(process: Process, block: Block) -> GeneratedBlock:
     RunError
         If Pythia refuses a setting or fails on most events.
     """
-    pythia = _initialised_pythia(process, block.pythia_seed())
+    pythia = _initialised_pythia(process, block)
     try:
         batch = pythia.nextBatch(block.events, _ATTEMPTS)
     except Exception as error:  # Pythia's bindings raise bare exceptions
@@ -70,8 +71,10 @@ def generate(process: Process, block: Block) -> GeneratedBlock:
         raise RunError(msg) from error
     info = pythia.infoPython()
     mb_in_pb = 1e9
-    weight = ak.to_numpy(batch.info.weights[:, 0])
-    return GeneratedBlock(_flat(batch.prt), weight, info.sigmaGen() * mb_in_pb, info.sigmaErr() * mb_in_pb)
+    weights = ak.to_numpy(batch.info.weights)
+    weight = weights[:, 0]
+    shower = weights[:, 1 : 1 + N_VARIATIONS] / weight[:, None] if block.settings.shower_weights else None
+    return GeneratedBlock(_flat(batch.prt), weight, shower, info.sigmaGen() * mb_in_pb, info.sigmaErr() * mb_in_pb)
 
 
 @cache
@@ -80,11 +83,12 @@ def _default_databases() -> Any:
     return import_pythia().Pythia("", False)
 
 
-def _initialised_pythia(process: Process, seed: int) -> Any:
+def _initialised_pythia(process: Process, block: Block) -> Any:
     # A new instance a block: what Pythia learns while running (maximum weights) would tie a block to earlier ones.
     defaults = _default_databases()
     pythia = import_pythia().Pythia(defaults.settings, defaults.particleData, False)
-    for command in (*COMMON_SETTINGS, *process.settings, f"Random:seed = {seed}"):
+    seed = f"Random:seed = {block.pythia_seed()}"
+    for command in (*COMMON_SETTINGS, *block.settings.commands(), *process.settings, seed):
         if not pythia.readString(command):
             msg = f"Pythia does not know the setting {command!r} of process {process.name}"
             raise RunError(msg)

@@ -27,9 +27,18 @@ class Surroundings(NamedTuple):
     charged: Particles
     neutral: Particles
     n_pileup: Ints
+    underlying_event: bool
+    """Whether the particles have the underlying event; else it is drawn."""
 
 
-def surroundings(visible: Particles, n_pileup: Ints) -> Surroundings:
+class Cone(NamedTuple):
+    """Sums of transverse momentum in a cone around each object, GeV: charged alone, and all with pile-up subtracted."""
+
+    charged: Floats
+    total: Floats
+
+
+def surroundings(visible: Particles, n_pileup: Ints, *, underlying_event: bool = False) -> Surroundings:
     """Sort the *visible* final particles of a block into what enters charged and neutral isolation.
 
     Thresholds of CMS particle flow: neutral particles above 0.5 GeV; leptons are left out.
@@ -38,7 +47,8 @@ def surroundings(visible: Particles, n_pileup: Ints) -> Surroundings:
     is_neutral = ~is_charged & ((visible.kind > 100) | (visible.kind == 22)) & (visible.pt > 0.5)
     in_tracker = np.abs(visible.eta) < 2.5
     in_reach = np.abs(visible.eta) < 3.0
-    return Surroundings(visible.select(is_charged & in_tracker), visible.select(is_neutral & in_reach), n_pileup)
+    charged, neutral = visible.select(is_charged & in_tracker), visible.select(is_neutral & in_reach)
+    return Surroundings(charged, neutral, n_pileup, underlying_event)
 
 
 def isolation_sums(
@@ -49,7 +59,7 @@ def isolation_sums(
     radii: tuple[float, ...],
     random: np.random.Generator,
     veto: float = 0.0,
-) -> list[Floats]:
+) -> list[Cone]:
     """Scalar sums of transverse momentum in cones around objects, pile-up subtracted, in GeV.
 
     Parameters
@@ -67,19 +77,22 @@ def isolation_sums(
 
     Returns
     -------
-    list of arrays, shape (n,)
-        One for each radius: charged + max(0, neutral - pile-up), as CMS defines it.
+    list of Cone
+        One for each radius, shapes (n,); in all charged + max(0, neutral - pile-up), as CMS defines it.
     """
     fluctuation = random.standard_normal(len(event)) * _PILEUP_PER_ROOT_COLLISION * np.sqrt(around.n_pileup[event])
-    charged_extra = random.standard_exponential(len(event)) * _UNDERLYING_EVENT_CHARGED
-    neutral_extra = random.standard_exponential(len(event)) * _UNDERLYING_EVENT_NEUTRAL
+    missing = 0.0 if around.underlying_event else 1.0
+    charged_extra = random.standard_exponential(len(event)) * _UNDERLYING_EVENT_CHARGED * missing
+    neutral_extra = random.standard_exponential(len(event)) * _UNDERLYING_EVENT_NEUTRAL * missing
     charged = _cone_sums(event, eta, phi, around.charged, radii, 0.0)
     neutral = _cone_sums(event, eta, phi, around.neutral, radii, veto)
     sums = []
     for radius, in_charged, in_neutral in zip(radii, charged, neutral, strict=True):
         area = np.pi * radius**2
         pileup = fluctuation * radius / _REFERENCE_RADIUS
-        sums.append(in_charged + area * charged_extra + np.maximum(0.0, in_neutral + area * neutral_extra + pileup))
+        all_charged = in_charged + area * charged_extra
+        all_neutral = np.maximum(0.0, in_neutral + area * neutral_extra + pileup)
+        sums.append(Cone(all_charged, all_charged + all_neutral))
     return sums
 
 

@@ -1,11 +1,12 @@
-"""Jets: anti-kT with R = 0.4 of all that is visible, smeared, with a b-tag score."""
+"""Jets: anti-kT with R = 0.4 of all that is visible, as generated and smeared with a b-tag score."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import awkward as ak
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
 from gpuhiggs.errors import MissingExtraError
@@ -18,6 +19,7 @@ _LOWEST_PT = 15.0  # of NanoAOD
 _LARGEST_ETA = 4.7
 _TRACKER_ETA = 2.5
 _HADRON_PT = 5.0  # of a heavy hadron that gives its flavour to a jet; CMS asks for the same
+_LOWEST_GEN_PT = 10.0
 _LOWEST_PT_BEFORE_SMEARING = 8.0  # what still can fluctuate up to 15 GeV
 
 _TIGHT_AND_LEPTON_VETO = 6  # NanoAOD's jetId
@@ -38,8 +40,20 @@ def import_fastjet() -> Any:
     return fastjet
 
 
-def reconstruct_jets(visible: Particles, record: Particles, random: np.random.Generator) -> Collection:
-    """Cluster and smear the jets of a block.
+class Clustered(NamedTuple):
+    """Jets of all events: event and momentum of each, GeV."""
+
+    event: Ints
+    px: Floats
+    py: Floats
+    pz: Floats
+    energy: Floats
+
+
+def reconstruct_jets(
+    visible: Particles, record: Particles, random: np.random.Generator
+) -> tuple[Collection, Collection]:
+    """Cluster the jets of a block into GenJet, and smear them into Jet; return Jet and GenJet.
 
     Parameters
     ----------
@@ -50,12 +64,15 @@ def reconstruct_jets(visible: Particles, record: Particles, random: np.random.Ge
     random
         Source of resolution and b-tag scores.
     """
-    event, px, py, pz, energy = _cluster(visible.select(np.abs(visible.eta) < 5.0))
+    event, px, py, pz, energy = cluster(visible.select(np.abs(visible.eta) < 5.0), _LOWEST_PT_BEFORE_SMEARING)
     true_pt = np.hypot(px, py)
     eta, phi = np.arcsinh(pz / true_pt), np.arctan2(py, px)
     pt = smear(true_pt, jet_resolution(true_pt), random)
     true_mass = np.sqrt(np.maximum(0.0, energy**2 - px**2 - py**2 - pz**2))
     flavour = _flavour(event, eta, phi, record)
+    true = {"pt": true_pt, "eta": eta, "phi": phi, "mass": true_mass, "hadronFlavour": flavour.astype(np.uint8)}
+    kept = true_pt > _LOWEST_GEN_PT
+    gen_jets = Collection.ordered(visible.n_events, event, {**true, "made_of": np.arange(len(event))}, kept)
     fields = {
         "pt": pt,
         "eta": eta,
@@ -65,9 +82,20 @@ def reconstruct_jets(visible: Particles, record: Particles, random: np.random.Ge
         "puId": np.full(len(event), _ALL_PILEUP_WORKING_POINTS, dtype=np.int32),
         "btagDeepFlavB": _b_tag_score(pt, eta, flavour, random),
         "hadronFlavour": flavour.astype(np.int32),
+        "area": np.full(len(event), np.pi * _RADIUS**2),
+        "rawFactor": np.zeros(len(event)),
+        "genJetIdx": _place_in_event(gen_jets, len(event)),
     }
     kept = (pt > _LOWEST_PT) & (np.abs(eta) < _LARGEST_ETA)
-    return Collection.ordered(visible.n_events, event, fields, kept)
+    del gen_jets.fields["made_of"]
+    return Collection.ordered(visible.n_events, event, fields, kept), gen_jets
+
+
+def _place_in_event(gen_jets: Collection, n: int) -> NDArray[np.int32]:
+    """Return for each of the *n* clustered jets its place in GenJet, -1 where it is not there."""
+    place = np.full(n, -1, dtype=np.int32)
+    place[gen_jets["made_of"]] = np.arange(len(gen_jets)) - gen_jets.offsets[gen_jets.event]
+    return place
 
 
 def b_tag_efficiency(pt: Floats, flavour: Ints) -> Floats:
@@ -78,16 +106,16 @@ def b_tag_efficiency(pt: Floats, flavour: Ints) -> Floats:
     return np.select([flavour == 5, flavour == 4], [bottom, charm], light)
 
 
-def _cluster(particles: Particles) -> tuple[Ints, Floats, Floats, Floats, Floats]:
-    """Return event, px, py, pz and energy of the jets of all events."""
+def cluster(particles: Particles, lowest_pt: float) -> Clustered:
+    """Return the jets of all events above *lowest_pt* in GeV."""
     fastjet = import_fastjet()
     momenta = {"px": particles.px, "py": particles.py, "pz": particles.pz, "E": particles.energy}
     events = ak.unflatten(ak.zip(momenta, with_name="Momentum4D"), np.diff(particles.offsets))
     algorithm = fastjet.JetDefinition(fastjet.antikt_algorithm, _RADIUS)
-    jets = fastjet.ClusterSequence(events, algorithm).inclusive_jets(min_pt=_LOWEST_PT_BEFORE_SMEARING)
+    jets = fastjet.ClusterSequence(events, algorithm).inclusive_jets(min_pt=lowest_pt)
     event = np.repeat(np.arange(particles.n_events), ak.to_numpy(ak.num(jets)))
     px, py, pz, energy = (ak.to_numpy(ak.flatten(jets[axis])) for axis in ("px", "py", "pz", "E"))
-    return event, px, py, pz, energy
+    return Clustered(event, px, py, pz, energy)
 
 
 def _flavour(event: Ints, eta: Floats, phi: Floats, record: Particles) -> Ints:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpuhiggs.simulate.impact_parameters import impact_parameters
 from gpuhiggs.simulate.isolation import Surroundings, isolation_sums
 from gpuhiggs.simulate.nanoaod import Collection
-from gpuhiggs.simulate.particles import Ints, Particles
+from gpuhiggs.simulate.particles import Floats, Ints, Particles
 from gpuhiggs.simulate.resolution import muon_efficiency, muon_id_efficiency, muon_resolution, smear
 
 MUON_MASS = 0.1056583755  # GeV, PDG 2022 (PTEP 2022, 083C01)
@@ -38,7 +39,7 @@ def reconstruct_muons(
     in_reach = (visible.pt > 0.5 * _LOWEST_PT) & (np.abs(visible.eta) < 2.5)
     muons = visible.select((visible.kind == 13) & in_reach)
     pt = smear(muons.pt, muon_resolution(muons.pt, muons.eta), random)
-    iso03, iso04 = isolation_sums(muons.event, muons.eta, muons.phi, around, (0.3, 0.4), random)
+    cone03, cone04 = isolation_sums(muons.event, muons.eta, muons.phi, around, (0.3, 0.4), random)
     vertex = impact_parameters(muons, random)
 
     chance = random.random((6, len(muons)))
@@ -56,8 +57,10 @@ def reconstruct_muons(
         "charge": -np.sign(muons.pdg_id).astype(np.int32),
         "pdgId": muons.pdg_id.astype(np.int32),
         **vertex,
-        "pfRelIso03_all": iso03 / pt,
-        "pfRelIso04_all": iso04 / pt,
+        "ptErr": muon_resolution(pt, muons.eta) * pt,
+        "pfRelIso03_all": cone03.total / pt,
+        "pfRelIso03_chg": cone03.charged / pt,
+        "pfRelIso04_all": cone04.total / pt,
         "isGlobal": is_global,
         "isTracker": is_tracker,
         "isPFcand": identified,
@@ -66,8 +69,16 @@ def reconstruct_muons(
         "looseId": identified & (is_global | is_tracker),
         "mediumId": medium,
         "tightId": tight,
+        "pfIsoId": _isolation_id(cone04.total / pt),
+        "nTrackerLayers": random.integers(10, 16, len(muons)).astype(np.int32),
         "genPartIdx": gen_index[muons.record].astype(np.int32),
     }
     found = chance[5] < muon_efficiency(muons.eta)
     kept = found & (pt > _LOWEST_PT) & (fields["looseId"] | is_global)
     return Collection.ordered(visible.n_events, muons.event, fields, kept)
+
+
+def _isolation_id(relative_iso: Floats) -> NDArray[np.uint8]:
+    """Code of the tightest working point passed: NanoAOD's pfIsoId (CMS Muon POG: 0.40 down to 0.05)."""
+    working_points = np.array([0.05, 0.10, 0.15, 0.20, 0.25, 0.40])
+    return (6 - np.searchsorted(working_points, relative_iso)).astype(np.uint8)

@@ -8,12 +8,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import awkward as ak
 import numpy as np
 import uproot
 from numpy.typing import NDArray
+from uproot.writing._cascadetree import Tree
 
 from gpuhiggs.errors import FileError, RunError
 from gpuhiggs.simulate.particles import Bools, Ints
@@ -56,26 +57,50 @@ class Collection:
         return Collection(self.n_events, self.event, {**self.fields, name: values})
 
 
+Format = Literal["ttree", "rntuple"]
+
 Events = dict[str, NDArray[Any] | Collection]
 """Events as columns: an array for each event variable, a :class:`Collection` for each kind of object."""
 
 
 class EventWriter:
-    """Writes blocks of events to the trees of an open file."""
+    """Writes blocks of events to the trees, or the ntuples, of an open file."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, format: Format = "ttree") -> None:
         self._file = file
+        self._format = format
         self._tree: Any = None
         self._sections: list[dict[str, NDArray[Any]]] = []
 
     def extend(self, events: Events) -> None:
         """Append a block; reals are stored as float32, everything else as it is."""
         columns = {name: _storable(column) for name, column in events.items()}
+        if self._format == "rntuple":
+            self._extend_ntuple(columns)
+        else:
+            self._extend_tree(columns)
+        self._sections.append({name: ak.to_numpy(columns[name]) for name in _SECTION if name in columns})
+
+    def _extend_tree(self, columns: dict[str, ak.Array]) -> None:
         if self._tree is None:
             types = {name: column.type.content for name, column in columns.items()}
-            self._tree = self._file.mktree("Events", types, title="Events", counter_name=_counter, field_name=_branch)
+            with _unsigned_counters():
+                self._tree = self._file.mktree(
+                    "Events", types, title="Events", counter_name=_counter, field_name=_branch
+                )
         self._tree.extend(columns)
-        self._sections.append({name: ak.to_numpy(columns[name]) for name in _SECTION if name in columns})
+
+    def _extend_ntuple(self, columns: dict[str, ak.Array]) -> None:
+        flat = {}
+        for name, column in columns.items():
+            if column.ndim > 1:
+                flat[_counter(name)] = ak.values_astype(ak.num(column), np.uint32)
+            fields = {_branch(name, f): column[f] for f in column.fields} if column.fields else {name: column}
+            flat.update({field: ak.to_packed(values) for field, values in fields.items()})
+        if self._tree is None:
+            self._tree = self._file.mkrntuple("Events", flat)
+        else:
+            self._tree.extend(flat)
 
     def finish(self) -> None:
         """Write Runs, with the sums of weights of simulated events, and LuminosityBlocks."""
@@ -92,12 +117,15 @@ class EventWriter:
         self._write_tree("LuminosityBlocks", {"run": blocks[0], "luminosityBlock": blocks[1]})
 
     def _write_tree(self, name: str, columns: dict[str, NDArray[Any]]) -> None:
+        if self._format == "rntuple":
+            self._file.mkrntuple(name, columns)
+            return
         tree = self._file.mktree(name, {branch: values.dtype for branch, values in columns.items()}, title=name)
         tree.extend(columns)
 
 
 @contextmanager
-def writing(path: Path, recipe: str | None = None) -> Iterator[EventWriter]:
+def writing(path: Path, recipe: str | None = None, format: Format = "ttree") -> Iterator[EventWriter]:
     """Give a writer of a new file, which appears as *path* when the block ends without an error.
 
     Parameters
@@ -106,6 +134,8 @@ def writing(path: Path, recipe: str | None = None) -> Iterator[EventWriter]:
         The file; one that exists is replaced.
     recipe
         Kept in the file, for :func:`read_recipe`.
+    format
+        ``ttree`` or ``rntuple``.
 
     Raises
     ------
@@ -113,7 +143,7 @@ def writing(path: Path, recipe: str | None = None) -> Iterator[EventWriter]:
         As :func:`replacing`.
     """
     with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSION) as file:
-        writer = EventWriter(file)
+        writer = EventWriter(file, format)
         yield writer
         writer.finish()
         if recipe is not None:
@@ -164,11 +194,28 @@ def _storable(column: NDArray[Any] | Collection) -> ak.Array:
     if not isinstance(column, Collection):
         return ak.Array(_narrow(column))
     fields = {name: _narrow(values) for name, values in column.fields.items()}
+    if list(fields) == [""]:
+        return ak.unflatten(fields[""], np.diff(column.offsets))
     return ak.unflatten(ak.zip(fields), np.diff(column.offsets))
 
 
 def _narrow(values: NDArray[Any]) -> NDArray[Any]:
     return values.astype(np.float32) if values.dtype == np.float64 else values
+
+
+@contextmanager
+def _unsigned_counters() -> Iterator[None]:
+    """Let uproot make counters unsigned, as NanoAOD's are; it has no switch for that."""
+    branch = Tree._branch_np
+
+    def unsigned(self: Any, name: str, kind_: Any, dtype: Any, counter: Any = None, kind: str = "normal") -> Any:
+        return branch(self, name, kind_, np.dtype(np.uint32) if kind == "counter" else dtype, counter, kind)
+
+    Tree._branch_np = unsigned
+    try:
+        yield
+    finally:
+        Tree._branch_np = branch
 
 
 def _counter(collection: str) -> str:

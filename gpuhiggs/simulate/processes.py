@@ -1,10 +1,12 @@
-"""The processes that can be simulated: Pythia settings and cross sections, one row a process in ``processes.yaml``."""
+"""The processes that can be simulated: Pythia settings and cross sections, from ``processes.yaml``."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import Any
 
 import yaml
 
@@ -13,7 +15,7 @@ from gpuhiggs.errors import InputError
 
 @dataclass(frozen=True)
 class Process:
-    """One row of ``processes.yaml``.
+    """A process that can be simulated.
 
     Attributes
     ----------
@@ -27,6 +29,8 @@ class Process:
         Factors of the cross section.
     source
         Where these three numbers are from.
+    jet_fakes
+        Whether one jet of each event is taken for a photon, with the chance of that as event weight.
     """
 
     name: str
@@ -37,22 +41,45 @@ class Process:
     branching_ratio: float
     k_factor: float
     source: str
+    jet_fakes: bool = False
 
     @property
     def cross_section(self) -> float:
         """Cross section in pb, branching ratio and k-factor included."""
         return self.production_pb * self.branching_ratio * self.k_factor
 
+    @property
+    def production(self) -> str | None:
+        """How the Higgs boson is made: ``ggH``, ``VBF``, ``WH``, ``ZH`` or ``ttH``; None without one."""
+        return self.name.partition("_")[0] if self.signal else None
+
 
 @cache
 def known_processes() -> dict[str, Process]:
     """All processes by name, in the order of the table."""
     table = yaml.safe_load(files(__package__).joinpath("processes.yaml").read_text(encoding="utf-8"))
-    processes = {}
+    processes = {process.name: process for process in _signals(table["higgs"])}
     for name, row in table["processes"].items():
         settings = (*row.pop("settings"), *table["decays"][row.pop("decay")])
         processes[name] = Process(name=name, settings=settings, **row)
     return processes
+
+
+def _signals(higgs: dict[str, Any]) -> Iterator[Process]:
+    """Combine each way to make a Higgs boson with each of its decays."""
+    for production, made in higgs["productions"].items():
+        for decay, row in higgs["decays"].items():
+            if production not in row.get("without", ()):
+                yield Process(
+                    name=f"{production}_{decay}",
+                    title=f"{made['title']}, {row['title']}",
+                    signal=True,
+                    settings=(*made["settings"], *row["settings"]),
+                    production_pb=made["pb"],
+                    branching_ratio=row["branching_ratio"] * row.get("with", {}).get(production, 1.0),
+                    k_factor=1.0,
+                    source=higgs["source"],
+                )
 
 
 def find_process(name: str) -> Process:

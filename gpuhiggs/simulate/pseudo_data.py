@@ -17,6 +17,7 @@ from gpuhiggs.simulate.nanoaod import Collection, Events, replacing, writing
 from gpuhiggs.simulate.particles import Ints
 from gpuhiggs.simulate.processes import find_process
 from gpuhiggs.simulate.sample import SimulatedSample
+from gpuhiggs.simulate.settings import MASS
 
 _EVENTS_PER_SECTION = 1000
 _PB_IN_FB = 1000.0
@@ -42,6 +43,7 @@ def draw_pseudo_data(
     *,
     seed: int,
     mu: float = 1.0,
+    mass: float = MASS,
 ) -> PseudoData:
     """Draw the events that an experiment would record, and write them as data: without weights or truth.
 
@@ -63,6 +65,8 @@ def draw_pseudo_data(
         Not negative.
     mu
         Signal strength.
+    mass
+        Of the Higgs boson in the samples, GeV: for the truth.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def draw_pseudo_data(
     with writing(path) as writer:
         writer.extend(_as_data(recorded))
     truth_path = path.with_name(f"{path.name}.truth.json")
-    content = {"mu": mu, "luminosity_fb": luminosity_fb, "seed": seed, "processes": truth}
+    content = {"mu": mu, "mass": mass, "luminosity_fb": luminosity_fb, "seed": seed, "processes": truth}
     with replacing(truth_path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
     return PseudoData(path, truth_path, len(recorded), luminosity_fb)
@@ -110,8 +114,9 @@ def _draw(sample: SimulatedSample, number: int, random: np.random.Generator) -> 
 
 def _is_recorded(branch: str) -> bool:
     """Whether a branch of simulation exists in data."""
-    of_generator = ("gen", "GenPart", "nGenPart", "Pileup")
-    return not branch.startswith(of_generator) and not branch.endswith(("_genPartIdx", "_hadronFlavour"))
+    of_generator = ("gen", "Gen", "nGen", "Pileup", "HTXS", "PSWeight", "nPSWeight")
+    of_truth = ("_genPartIdx", "_genPartFlav", "_genJetIdx", "_hadronFlavour")
+    return not branch.startswith(of_generator) and not branch.endswith(of_truth)
 
 
 def _as_data(recorded: ak.Array) -> Events:

@@ -22,8 +22,9 @@ from gpuhiggs.simulate.blocks import EVENTS_PER_BLOCK, Block, blocks_of
 from gpuhiggs.simulate.detector import detect
 from gpuhiggs.simulate.generate import COMMON_SETTINGS, generate, import_pythia
 from gpuhiggs.simulate.jets import import_fastjet
-from gpuhiggs.simulate.nanoaod import Events, read_recipe, writing
+from gpuhiggs.simulate.nanoaod import Events, Format, read_recipe, writing
 from gpuhiggs.simulate.processes import find_process
+from gpuhiggs.simulate.settings import DEFAULT, Settings
 
 Progress = Callable[[int], None]
 
@@ -59,6 +60,8 @@ def simulate(
     *,
     seed: int,
     workers: int = 1,
+    settings: Settings = DEFAULT,
+    format: Format = "ttree",
     progress: Progress | None = None,
 ) -> SimulatedSample:
     """Simulate events of one process into a NanoAOD-like file, or recognise the file if it is already there.
@@ -79,6 +82,10 @@ def simulate(
     workers
         Number of processes. They are spawned: a script that asks for more than one needs ``if __name__ ==
         "__main__"`` around its own work.
+    settings
+        Of the generation.
+    format
+        ``ttree`` or ``rntuple``.
     progress
         Called with the number of events finished so far.
 
@@ -97,11 +104,12 @@ def simulate(
     _require_at_least("n_events", n_events, 1)
     _require_at_least("workers", workers, 1)
     _require_at_least("seed", seed, 0)
-    if not is_current(process, n_events, path, seed=seed):
+    recipe = _recipe(process, n_events, seed, settings, format)
+    if read_recipe(path) != recipe:
         import_pythia()
         import_fastjet()
-        blocks = blocks_of(process, n_events, seed)
-        with writing(path, _recipe(process, n_events, seed)) as writer, _simulated(blocks, workers) as simulated:
+        blocks = blocks_of(process, n_events, seed, settings)
+        with writing(path, recipe, format) as writer, _simulated(blocks, workers) as simulated:
             for block, events in zip(blocks, simulated, strict=True):
                 writer.extend(events)
                 if progress is not None:
@@ -111,15 +119,23 @@ def simulate(
     return SimulatedSample(process, path, n_events, cross_section, _sum_of_weights(path))
 
 
-def is_current(process: str, n_events: int, path: str | Path, *, seed: int) -> bool:
+def is_current(
+    process: str,
+    n_events: int,
+    path: str | Path,
+    *,
+    seed: int,
+    settings: Settings = DEFAULT,
+    format: Format = "ttree",
+) -> bool:
     """Whether *path* is the complete file that :func:`simulate` would make now: same settings, seed and versions."""
-    return read_recipe(Path(path)) == _recipe(process, n_events, seed)
+    return read_recipe(Path(path)) == _recipe(process, n_events, seed, settings, format)
 
 
 def simulate_block(block: Block) -> Events:
     """Generate one block of events and simulate the detector's response."""
-    generated = generate(find_process(block.process), block)
-    return detect(generated.particles, generated.weight, block)
+    process = find_process(block.process)
+    return detect(generate(process, block), process, block)
 
 
 @contextmanager
@@ -143,7 +159,7 @@ def _simulated(blocks: list[Block], workers: int) -> Iterator[Iterator[Events]]:
         executor.shutdown(cancel_futures=True)
 
 
-def _recipe(process: str, n_events: int, seed: int) -> str:
+def _recipe(process: str, n_events: int, seed: int, settings: Settings, format: Format) -> str:
     """All that decides the content of a file, as text."""
     return json.dumps(
         {
@@ -151,7 +167,8 @@ def _recipe(process: str, n_events: int, seed: int) -> str:
             "events": n_events,
             "seed": seed,
             "events_per_block": EVENTS_PER_BLOCK,
-            "settings": [*COMMON_SETTINGS, *find_process(process).settings],
+            "settings": [*COMMON_SETTINGS, *settings.commands(), *find_process(process).settings],
+            "format": format,
             "versions": {package: _version(package) for package in ("gpuhiggs", "pythia8mc", "fastjet", "numpy")},
             "simulation": _source_hash(),
         },

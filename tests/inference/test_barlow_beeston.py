@@ -18,17 +18,22 @@ from gpuhiggs.inference import (
     draw_toys,
     flatten,
 )
-from gpuhiggs.inference.barlow_beeston import BinFactorProfile
+from gpuhiggs.inference.batch import profiled_bins
+from gpuhiggs.inference.flat_model import FloatArray
+
+
+def best(likelihood: Likelihood, theta: FloatArray, keep: tuple[int, ...] = ()) -> FloatArray:
+    return likelihood.profiled(theta, profiled_bins(likelihood.model, keep))[2]
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.4, 2.0])
 def test_the_gradient_by_profiled_factors_vanishes(model: FlatModel, mu: float) -> None:
     (toy,) = draw_toys(model, 1, np.random.default_rng(8))
     likelihood = Likelihood(model, toy)
-    profile = BinFactorProfile(likelihood)
-    assert len(profile.parameter) == 105
-    best = profile.best(model.values({"mu": mu, "theory_ZZ": 0.7}))
-    np.testing.assert_allclose(likelihood.gradient(best)[profile.parameter], 0.0, atol=1e-9)
+    profiled = model.arrays.bin_parameter[profiled_bins(model) == 1]
+    assert len(profiled) == 105
+    theta = best(likelihood, model.values({"mu": mu, "theory_ZZ": 0.7}))
+    np.testing.assert_allclose(likelihood.gradient(theta)[profiled], 0.0, atol=1e-9)
 
 
 def one_bin(multiplied: float, other: float, relative_error: float) -> FlatModel:
@@ -49,7 +54,6 @@ def one_bin(multiplied: float, other: float, relative_error: float) -> FlatModel
 def test_the_best_factor_is_scipys(count: float, multiplied: float, other: float, error: float) -> None:
     model = one_bin(multiplied, other, error)
     likelihood = Likelihood(model, Data(np.array([count]), np.array([0.9])))
-    profile = BinFactorProfile(likelihood)
     theta = model.values({"mu": 0.5})
     found = minimize_scalar(
         lambda factor: likelihood.nll(np.array([0.5, factor])),
@@ -57,23 +61,24 @@ def test_the_best_factor_is_scipys(count: float, multiplied: float, other: float
         method="bounded",
         options={"xatol": 1e-9},
     )
-    assert profile.best(theta)[1] == pytest.approx(found.x, rel=2e-5, abs=1e-6)  # scipy compares values, of 16 digits
-    assert likelihood.nll(profile.best(theta)) <= found.fun + 1e-12
+    assert best(likelihood, theta)[1] == pytest.approx(
+        found.x, rel=2e-5, abs=1e-6
+    )  # scipy compares values, of 16 digits
+    assert likelihood.nll(best(likelihood, theta)) <= found.fun + 1e-12
 
 
 def test_a_factor_stays_within_its_bounds() -> None:
     """Without data, a wide constraint would like a negative factor: a - σ²S = 1 - 4."""
     model = one_bin(4.0, 0.0, 1.0)
-    profile = BinFactorProfile(Likelihood(model, Data(np.zeros(1), np.ones(1))))
-    assert profile.best(model.values({"mu": 0.0}))[1] == 1e-10
+    likelihood = Likelihood(model, Data(np.zeros(1), np.ones(1)))
+    assert best(likelihood, model.values({"mu": 0.0}))[1] == 0.0
 
 
 def test_what_is_kept_is_not_profiled(model: FlatModel) -> None:
     kept = model.index("staterror_4mu[3]")
-    profile = BinFactorProfile(Likelihood(model, asimov(model)), keep=frozenset({kept}))
-    assert kept not in profile.parameter
-    assert len(profile.parameter) == 104
-    assert profile.best(model.values({"staterror_4mu[3]": 1.5, "mu": 0.0}))[kept] == 1.5
+    assert profiled_bins(model, [kept]).sum() == 104
+    theta = model.values({"staterror_4mu[3]": 1.5, "mu": 0.0})
+    assert best(Likelihood(model, asimov(model)), theta, (kept,))[kept] == 1.5
 
 
 def test_two_factors_in_a_bin_are_left_to_the_minimiser() -> None:
@@ -85,4 +90,4 @@ def test_two_factors_in_a_bin_are_left_to_the_minimiser() -> None:
     )
     model = flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=samples),)))
     assert [parameter.name for parameter in model.parameters] == ["mu", "shape[0]", "stat_s[0]", "stat_b[0]"]
-    assert not len(BinFactorProfile(Likelihood(model, asimov(model))).parameter)
+    assert not profiled_bins(model).any()

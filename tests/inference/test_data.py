@@ -14,12 +14,12 @@ from gpuhiggs.inference import (
     ShapeSys,
     Workspace,
     asimov,
+    batch,
     counted,
     draw_toys,
     flatten,
     observed,
 )
-from gpuhiggs.inference.expectation import evaluate
 
 
 def test_observed_counts_are_those_of_the_channels(three_channels: Workspace, model: FlatModel) -> None:
@@ -57,7 +57,7 @@ def test_expected_events_are_taken_as_data_when_said_so(small_model: FlatModel) 
 
 def test_asimov_is_what_is_expected(small_model: FlatModel) -> None:
     data = asimov(small_model, {"mu": 0.5, "ZX": 1.0})
-    expected = evaluate(small_model, small_model.values({"mu": 0.5, "ZX": 1.0})).bins
+    expected = batch.expected(small_model, small_model.values({"mu": 0.5, "ZX": 1.0}))[0]
     np.testing.assert_array_equal(data.counts, expected)
     nuisances = [small_model.parameters[i].name for i in small_model.constraints.gaussian]
     assert dict(zip(nuisances, data.auxiliary, strict=True))["ZX"] == 1.0

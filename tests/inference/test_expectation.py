@@ -8,15 +8,17 @@ import pytest
 
 from gpuhiggs.inference import (
     Channel,
+    Data,
     FlatModel,
+    Likelihood,
     NormFactor,
     Sample,
     Workspace,
     flatten,
     from_pyhf,
 )
-from gpuhiggs.inference.expectation import evaluate, pull_back
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference.batch import expected as evaluate
+from gpuhiggs.inference.flat_model import FloatArray
 
 Somewhere = Callable[[FlatModel, float, int], FloatArray]
 
@@ -31,7 +33,7 @@ def test_expected_yields_are_pyhfs(
 ) -> None:
     twin, theta = pyhf_twin(three_channels), somewhere(model, width, 5)
     expected = twin.model.expected_data(twin.parameters(theta), include_auxdata=False)
-    ours = [evaluate(model, theta).bins[model.channels[name]] for name in twin.model.config.channels]
+    ours = [evaluate(model, theta)[0][model.channels[name]] for name in twin.model.config.channels]
     np.testing.assert_allclose(np.concatenate(ours), expected, rtol=1e-12)
 
 
@@ -75,18 +77,22 @@ def test_every_code_and_overlap_is_pyhfs(
     for seed in range(5):
         theta = somewhere(ours, 1.0, seed)
         expected = twin.model.expected_data(twin.parameters(theta), include_auxdata=False)
-        np.testing.assert_allclose(evaluate(ours, theta).bins, expected, rtol=1e-12)
+        np.testing.assert_allclose(evaluate(ours, theta)[0], expected, rtol=1e-12)
         assert_slopes(ours, theta)
 
 
 def assert_slopes(model: FlatModel, theta: FloatArray) -> None:
-    """Compare with central differences of a random sum of bins."""
-    weights = np.random.default_rng(0).normal(size=model.n_bins)
+    """Compare the gradient, less that of the constraints, with central differences of a random sum of bins."""
+    counts = np.random.default_rng(0).poisson(5.0, size=model.n_bins).astype(float)
+    constraints = model.constraints
+    results = [theta[constraints.gaussian], theta[constraints.poisson] * constraints.events]
+    data = Data(counts, np.concatenate(results))
+    weights = 1.0 - counts / evaluate(model, theta)[0]
     differences = [
-        weights @ (evaluate(model, theta + step).bins - evaluate(model, theta - step).bins) / 2e-6
+        weights @ (evaluate(model, theta + step)[0] - evaluate(model, theta - step)[0]) / 2e-6
         for step in 1e-6 * np.eye(len(theta))
     ]
-    slopes = pull_back(model, evaluate(model, theta), weights)
+    slopes = Likelihood(model, data).gradient(theta)
     np.testing.assert_allclose(slopes, differences, rtol=1e-6, atol=1e-6 * np.abs(slopes).max())
 
 
@@ -99,8 +105,10 @@ def test_slopes_are_exact_where_factors_are_zero() -> None:
     """Two signal strengths on one sample: at 0 and 2 the slopes by them are 2 and 0 times the yield."""
     factors = (NormFactor(parameter="mu"), NormFactor(parameter="nu"))
     signal = Sample(name="s", yields=(3.0,), modifiers=factors)
-    model = flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=(signal,)),)))
+    model = flatten(
+        Workspace(poi="mu", channels=(Channel(name="c", samples=(signal, Sample(name="b", yields=(5.0,)))),))
+    )
     for theta, slopes in (([0.0, 2.0], [6.0, 0.0]), ([0.0, 0.0], [0.0, 0.0])):
-        at = evaluate(model, np.array(theta))
-        assert at.bins == [0.0]
-        np.testing.assert_array_equal(pull_back(model, at, np.ones(1)), slopes)
+        assert evaluate(model, np.array(theta))[0] == [5.0]
+        gradient = Likelihood(model, Data(np.zeros(1), np.zeros(0))).gradient(np.array(theta))
+        np.testing.assert_array_equal(gradient, slopes)

@@ -7,24 +7,40 @@ import numpy as np
 import pyhf
 import pytest
 
-from gpuhiggs.inference.interpolation import CODE4P, LINEAR, FloatArray, code4_polynomials, respond
+from gpuhiggs.inference.flat_model import FloatArray
+from gpuhiggs.inference.layout import code4_series
+from gpuhiggs.kernels.yields import asymmetric, code4, even_weight, exponential
 
 UP, DOWN = np.array([1.08, 1.5, 0.9, 1.02, 3.0]), np.array([0.93, 1 / 1.5, 1.2, 1.05, 0.4])
 THETA = np.array([-4.0, -1.3, -1.0, -0.7, -0.01, 0.0, 0.01, 0.4, 1.0, 1.7, 5.0])
 
 
 def factors(theta: float, *, smooth: bool) -> tuple[FloatArray, FloatArray]:
-    n = len(UP)
-    innermost = np.full(n, 0.0 if smooth else 1.0)
-    return respond(np.full(n, theta), code4_polynomials(UP, DOWN), innermost, n_norms=n)
+    found = []
+    for up, down in zip(np.log(UP), np.log(DOWN), strict=True):
+        series = np.array(code4_series(up, down))
+        found.append(code4(theta, up, down, series, 0) if smooth else exponential(theta, up, down))
+    return np.array(found).T[0], np.array(found).T[1]
 
 
 def shift(theta: float, up: float, down: float, *, smooth: bool) -> tuple[float, float]:
     """U and D are the shifts at θ = 1 and -1."""
-    polynomials, innermost = np.concatenate([LINEAR, CODE4P], axis=2), np.array([0.0, 0.0 if smooth else 1.0])
-    value, slope = respond(np.full(2, theta), polynomials, innermost, n_norms=0)
-    weights = np.array([(up - down) / 2, (up + down) / 16])
-    return float(weights @ value), float(weights @ slope)
+    weight, growth = even_weight(theta, not smooth)
+    odd, even = (up - down) / 2, (up + down) / 16
+    return odd * theta + even * weight, odd + even * growth
+
+
+@pytest.mark.parametrize("theta", THETA)
+def test_combines_asymmetric_log_normal(theta: float) -> None:
+    """As written in Combine's documentation: ln κ is a polynomial of θ for |θ| < 1/2."""
+    for up, down in zip(np.log(UP), np.log(DOWN), strict=True):
+        mean, half, t = (up - down) / 2, (up + down) / 2, 2 * theta
+        inside = mean + half * (3 * t**5 - 10 * t**3 + 15 * t) / 8
+        log_kappa = inside if abs(theta) < 0.5 else up if theta > 0 else -down
+        value, slope = asymmetric(theta, up, down)
+        assert value == pytest.approx(np.exp(theta * log_kappa), rel=1e-13)
+        sides = [asymmetric(theta + h, up, down)[0] for h in (1e-6, -1e-6)]
+        assert slope == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-7, abs=1e-8)
 
 
 @pytest.mark.parametrize("code", ["code1", "code4"])
@@ -60,8 +76,8 @@ def test_code4_joins_in_value_slope_and_curvature() -> None:
                 ]
                 wanted += [base - 1, log * base, log**2 * base]
             solution = mpmath.lu_solve(mpmath.matrix(rows), mpmath.matrix(wanted))
-            ours = code4_polynomials(UP, DOWN)[0, 1:, column]
-            np.testing.assert_allclose(ours, [float(a) for a in solution], rtol=1e-12, atol=2e-15)
+            ours = code4_series(np.log(UP[column]), np.log(DOWN[column]))
+            np.testing.assert_allclose(ours, [float(a) for a in solution], rtol=1e-11, atol=4e-15)
 
 
 @pytest.mark.parametrize("smooth", [True, False])

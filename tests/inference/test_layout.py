@@ -27,23 +27,23 @@ def workspace() -> Workspace:
 def test_entries_blocks_and_bins(workspace: Workspace) -> None:
     model = flatten(workspace)
     assert [parameter.name for parameter in model.parameters] == ["mu", "eff", "scale", "stat[0]"]
-    np.testing.assert_array_equal(model.nominal, [1.0, 2.0, 10.0, 20.0, 3.0])
-    np.testing.assert_array_equal(model.bin, [0, 1, 0, 1, 2])
-    np.testing.assert_array_equal(model.block, [0, 0, 1, 1, 2])
-    np.testing.assert_array_equal(model.block_start, [0, 2, 4])
+    arrays = model.arrays
+    np.testing.assert_array_equal(arrays.nominal, [1.0, 2.0, 10.0, 20.0, 3.0])
+    np.testing.assert_array_equal(arrays.block_start, [0, 2, 4, 5])
+    np.testing.assert_array_equal(arrays.block_bin, [0, 0, 2])
     assert model.channels == {"4mu": slice(0, 2), "4e": slice(2, 3)}
-    mu, eff, one = 0, 4, 5
-    np.testing.assert_array_equal(model.block_factors, [[mu, one, mu], [eff, one, one]])
-    np.testing.assert_array_equal(model.entry_factors, [[3, one, one, one, one]])
-    np.testing.assert_array_equal(model.responses.parameter, [1, 2, 2])
-    np.testing.assert_allclose(model.responses.shifts, [[0, 0, 1.5, -1.5, 0], [0, 0, 1 / 16, -1 / 16, 0]])
+    assert model.blocks == (("4mu", "H", slice(0, 2)), ("4mu", "ZZ", slice(2, 4)), ("4e", "H", slice(4, 5)))
+    np.testing.assert_array_equal(arrays.block_factor_start, [0, 2, 2, 3])
+    np.testing.assert_array_equal(arrays.factor_parameter[arrays.block_factor], [0, 1, 0])
+    np.testing.assert_array_equal(arrays.shape_parameter, [2])
+    np.testing.assert_allclose(arrays.odd, [1.5, -1.5])
+    np.testing.assert_allclose(arrays.even, [1 / 16, -1 / 16])
 
 
 def test_mc_statistics_alone_in_their_bin_are_found(workspace: Workspace) -> None:
-    factors = flatten(workspace).bin_factors
-    np.testing.assert_array_equal(factors.parameter, [3])
-    np.testing.assert_array_equal(factors.bin, [0])
-    np.testing.assert_array_equal(factors.entries, [True, False, False, False, False])
+    arrays = flatten(workspace).arrays
+    np.testing.assert_array_equal(arrays.bin_parameter, [3, -1, -1])
+    np.testing.assert_array_equal(arrays.entry_error, [1.0, 0.0, 0.0, 0.0, 0.0])
 
 
 def test_names_of_bins_and_parameters(workspace: Workspace) -> None:

@@ -28,7 +28,7 @@ from gpuhiggs.inference import (
     flatten,
     observed,
 )
-from gpuhiggs.inference.interpolation import FloatArray
+from gpuhiggs.inference.flat_model import FloatArray
 
 Somewhere = Callable[[FlatModel, float, int], FloatArray]
 
@@ -105,10 +105,7 @@ def plain_widths(workspace: Workspace) -> dict[str, tuple[float, float]]:
     found: dict[str, tuple[float, float]] = {}
     for channel in workspace.channels:
         for sample in channel.samples:
-            ordered = sorted(
-                sample.modifiers, key=lambda m: ["normfactor", "normsys", "histosys", "lumi", "staterror"].index(m.type)
-            )
-            for modifier in ordered:
+            for modifier in sample.modifiers:
                 if isinstance(modifier, NormSys | HistoSys):
                     found.setdefault(modifier.parameter, (0.0, 1.0))
                 elif isinstance(modifier, Lumi):

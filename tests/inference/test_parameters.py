@@ -62,7 +62,8 @@ def test_the_parameter_of_interest_is_first_and_correlated_names_are_one() -> No
         (NormSys(parameter="mu", up=1.1, down=0.9), (), r"channel '4mu': free parameter 'mu' is nuisance elsewhere"),
         (MU, (ParameterSetting(name="eff"),), r"setting of parameter 'eff': no modifier names it; known: \['mu'\]"),
         (MU, (ParameterSetting(name="mu", initial=3.0, bounds=(0.0, 2.0)),), r"'mu': initial value 3 is not within"),
-        (MU, (ParameterSetting(name="mu", center=1.0, width=0.1),), r"'mu' \(free\): center and width"),
+        (MU, (ParameterSetting(name="mu", center=1.0),), r"'mu' \(free\): center and width"),
+        (MU, (ParameterSetting(name="mu", flat=True),), r"'mu' \(free\): only a nuisance can be made flat"),
     ],
 )
 def test_contradictions_are_refused(modifier: Any, settings: tuple[ParameterSetting, ...], words: str) -> None:

@@ -44,7 +44,7 @@ def photon(pt: float, phi: float, **changes: Any) -> Object:
 
 def jet(eta: float, **changes: Any) -> Object:
     """A jet at φ = 1, where no lepton is."""
-    return {"pt": 60.0, "eta": eta, "phi": 1.0, "id": 2, "pile_up_id": 4, "b_tag": 0.0} | changes
+    return {"pt": 60.0, "eta": eta, "phi": 1.0, "id": 2, "pile_up_id": 4, "b_tag": 0.0, "mass": 0.0} | changes
 
 
 def event(muons: list[Object], electrons: list[Object], **more: Any) -> Object:

@@ -80,6 +80,9 @@ RANGES = {
     "tanh": EVERYWHERE,
     "asinh": EVERYWHERE,
     "atan": EVERYWHERE,
+    "acosh": [lambda rng, n: 1.0 + _positive(1e-16, 1.0)(rng, n), _positive(1.0, 1e3), _positive(1.0, 1e300)],
+    "asin": [_uniform(-1.0, 1.0), lambda rng, n: 1.0 - _positive(1e-16, 1.0)(rng, n), _sizes(1e-20, 1.0)],
+    "atanh": [_uniform(-1.0, 1.0), lambda rng, n: 1.0 - _positive(1e-16, 1.0)(rng, n), _sizes(1e-20, 1.0)],
     "acos": [_uniform(-1.0, 1.0), lambda rng, n: 1.0 - _positive(1e-16, 1.0)(rng, n), _sizes(1e-20, 1.0)],
     "erf": EVERYWHERE,
     "sqrt": LOGS,
@@ -97,6 +100,9 @@ BORDERS = {
     "tanh": [20.0, 0.34657359027997264, 18.0, 19.0, TINIEST],
     "asinh": [2.0**-27, 2.0**27, 1.0, TINIEST, LARGEST],
     "atan": [math.sqrt(2.0) - 1.0, math.sqrt(2.0) + 1.0, 1.0, TINIEST, LARGEST],
+    "acosh": [1.0, 2.0**27, LARGEST],
+    "asin": [0.5, 1.0, 2.0**-60, TINIEST],
+    "atanh": [1.0, 2.0**-27, TINIEST],
     "acos": [0.5, 1.0, TINIEST],
     "erf": [0.9375, 6.0, 1.0, TINIEST],
     "sqrt": [TINIEST, LARGEST],
@@ -116,6 +122,9 @@ WORST = {  # where the largest errors were found
     "asinh": (0.34365304405672553,),
     "atan": (-0.4175175184561925,),
     "atan2": (0.4674352173352219, 1.0859206626078408),
+    "acosh": (1.5405443770860512,),
+    "asin": (0.5255321124928751,),
+    "atanh": (-0.4517675183182346,),
     "acos": (0.55602473800703189,),
     "erf": (0.94307836865728645,),
     "sqrt": (2.0,),
@@ -167,6 +176,9 @@ STATED = {  # the reference, and the largest error in ulp that the docstring sta
     "asinh": (mp.asinh, 0.91),
     "atan": (mp.atan, 0.83),
     "atan2": (mp.atan2, 0.88),
+    "acosh": (mp.acosh, 0.78),
+    "asin": (mp.asin, 0.64),
+    "atanh": (mp.atanh, 0.75),
     "acos": (mp.acos, 0.70),
     "erf": (mp.erf, 1.33),
     "sqrt": (mp.sqrt, 0.5),
@@ -226,6 +238,8 @@ def test_pairs_are_their_parts() -> None:
         ("sinh", -710.4758600739439, -math.inf),
         ("cosh", 710.4758600739439, math.inf),
         ("log", 0.0, math.nan),
+        ("asin", 1.0, math.nan),
+        ("asin", -1.0, math.nan),
         ("acos", 1.0, math.nan),
         ("acos", -1.0, math.nan),
     ],
@@ -252,7 +266,7 @@ def _agrees(got: float, c99: float) -> bool:
     return math.isclose(got, c99, rel_tol=1e-15, abs_tol=TINIEST)
 
 
-UNARY = {"asinh": "arcsinh", "atan": "arctan", "acos": "arccos"}
+UNARY = {name: f"arc{name[1:]}" for name in ("asinh", "acosh", "atanh", "asin", "acos", "atan")}
 
 
 @pytest.mark.parametrize("name", [*sorted(set(RANGES) - {"erf"})])
@@ -293,6 +307,13 @@ def test_is_nan() -> None:
 @given(FINITE)
 def test_odd_functions(x: float) -> None:
     for function in (real.sin, real.tan, real.sinh, real.tanh, real.asinh, real.atan, real.erf):
+        assert _bits(function(-x)) == _bits(-function(x))
+
+
+@unhurried
+@given(st.floats(-1.0, 1.0))
+def test_odd_functions_of_a_ratio(x: float) -> None:
+    for function in (real.asin, real.atanh):
         assert _bits(function(-x)) == _bits(-function(x))
 
 

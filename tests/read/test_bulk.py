@@ -20,6 +20,9 @@ from hypothesis import strategies as st
 from gpuhiggs import channels, schema
 from gpuhiggs.errors import FileError, InputError
 from gpuhiggs.read import EventFile, Request, bulk
+from gpuhiggs.read.baskets import Branch
+from gpuhiggs.read.source import LocalSource
+from gpuhiggs.read.ttree import TreeTable, described
 from gpuhiggs.read.values import Values
 
 CODECS = {
@@ -51,9 +54,17 @@ NOT_COVERED = 0.4
 """At most this part of a file's branches may be left to uproot: PHYSLITE has many that are no numbers."""
 
 
-def layouts_of(tree: Any) -> dict[str, bulk.Layout]:
-    found = {branch.name: bulk.layout(branch) for branch in tree.branches}
-    return {name: layout for name, layout in found.items() if layout is not None}
+def layouts_of(tree: Any) -> dict[str, Branch]:
+    found = {branch.name: described(branch) for branch in tree.branches}
+    return {name: branch for name, branch in found.items() if branch is not None}
+
+
+def read(path: Path, branches: dict[str, Branch], start: int, stop: int, threads: int = 1) -> dict[str, Values]:
+    source = LocalSource(str(path))
+    try:
+        return bulk.read(source, branches, start, stop, threads)
+    finally:
+        source.close()
 
 
 def assert_same(found: Values, array: ak.Array) -> None:
@@ -69,7 +80,7 @@ def assert_same(found: Values, array: ak.Array) -> None:
 
 
 @functools.cache
-def opened(path: Path, name: str) -> tuple[Any, dict[str, bulk.Layout], Mapping[str, ak.Array]]:
+def opened(path: Path, name: str) -> tuple[Any, dict[str, Branch], Mapping[str, ak.Array]]:
     tree = uproot.open(path, object_cache=None, array_cache=None)[name]
     layouts = layouts_of(tree)
     arrays = tree.arrays(list(layouts), library="ak")
@@ -88,7 +99,7 @@ def test_every_branch_equals_uproot(shared: Path, file: str, name: str) -> None:
     random = np.random.default_rng(len(file))
     ranges = [(0, n), (0, 0), (n, n), *(sorted(random.integers(0, n + 1, 2).tolist()) for _ in range(3))]
     for threads, (start, stop) in enumerate(ranges, 1):
-        found = bulk.read(str(path), layouts, start, stop, min(threads, 3))
+        found = read(path, layouts, start, stop, min(threads, 3))
         assert found.keys() == layouts.keys()
         for branch, values in found.items():
             assert_same(values, arrays[branch][start:stop])
@@ -99,7 +110,7 @@ def test_all_codecs_give_the_same_bits(shared: Path) -> None:
     for codec in ("zlib", "lz4", "lzma", "zstd", "uncompressed"):
         path = shared / "data/codecs" / f"uproot-HZZ-{codec}.root"
         _, layouts, _ = opened(path, "events")
-        values = bulk.read(str(path), layouts, 100, 2000)
+        values = read(path, layouts, 100, 2000)
         found.append({branch: one.content.tobytes() for branch, one in values.items()})
     assert all(one == found[0] for one in found)
     assert len(found[0]) > 40
@@ -145,7 +156,7 @@ def test_ranges_over_several_baskets(tmp_path: Path, codec: str) -> None:
     edges = [0, 1, 50, 99, 100, 101, 102, 158, 300, 457, 458, 460]
     for start in edges:
         for stop in (stop for stop in edges if stop >= start):
-            for branch, values in bulk.read(str(path), layouts, start, stop).items():
+            for branch, values in read(path, layouts, start, stop).items():
                 assert_same(values, arrays[branch][start:stop])
 
 
@@ -158,7 +169,7 @@ def test_blocks_of_16_megabytes(tmp_path: Path) -> None:
         with uproot.open(path) as file:
             assert len(file["Events"]["x"].basket(0).block_compression_info) == 2
             layouts = layouts_of(file["Events"])
-            [found] = bulk.read(str(path), layouts, 5, 2_999_999).values()
+            [found] = read(path, layouts, 5, 2_999_999).values()
         np.testing.assert_array_equal(found.content, values[5:2_999_999], strict=True)
 
 
@@ -171,19 +182,25 @@ def test_many_tiny_baskets(tmp_path: Path) -> None:
             tree.extend({"x": np.array([value], np.int32)})
     with uproot.open(path) as file:
         layouts = layouts_of(file["Events"])
-        [found] = bulk.read(str(path), layouts, 0, 1000, 2).values()
-        [part] = bulk.read(str(path), layouts, 500, 502).values()
+        [found] = read(path, layouts, 0, 1000, 2).values()
+        [part] = read(path, layouts, 500, 502).values()
     np.testing.assert_array_equal(found.content, values, strict=True)
     np.testing.assert_array_equal(part.content, [500, 501])
 
 
-def test_what_is_not_covered_goes_through_uproot(shared: Path, caplog: pytest.LogCaptureFixture) -> None:
-    path = str(shared / "data/cms/DY_2018_40ev_rntuple.root")
-    request = Request(channels.find("four_lepton").inputs, schema.load("nanoaod"), True, (), ("events.triggers",))
-    request = request._replace(unused=("events.triggers", "events.filters"))
-    with caplog.at_level(logging.DEBUG, "gpuhiggs"), EventFile(path, ("Events",)) as events:
-        events.read(events.resolve(request), 0, 5)
-    assert any(message.startswith(f"{path}: read by uproot's arrays(): ") for message in caplog.messages)
+def test_what_is_not_covered_goes_through_uproot(
+    shared: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(shared / "data/cms/DY_2018_40ev.root")
+    names = ["Muon_pt", "nMuon", "run"]
+    with EventFile(path, ("Events",)) as events:
+        expected = events.table.read(names, 3, 20, 1)
+        monkeypatch.setattr(TreeTable, "branch", lambda *_: None)
+        with caplog.at_level(logging.DEBUG, "gpuhiggs"), EventFile(path, ("Events",)) as others:
+            found = others.table.read(names, 3, 20, 1)
+    assert f"{path}: read by uproot's arrays(): Muon_pt, nMuon, run" in caplog.messages
+    for name in names:
+        np.testing.assert_array_equal(found[name].content, expected[name].content, strict=True)
 
 
 # --- damaged files -------------------------------------------------------------------------------------------------
@@ -207,7 +224,7 @@ def error_of(path: Path, branch: str) -> str:
     with uproot.open(path) as file:
         layouts = layouts_of(file["Events"])
         with pytest.raises(FileError) as error:
-            bulk.read(str(path), {branch: layouts[branch]}, 0, file["Events"].num_entries)
+            read(path, {branch: layouts[branch]}, 0, file["Events"].num_entries)
     prefix = f"{path}: branch "
     assert str(error.value).startswith(prefix)
     return str(error.value).removeprefix(prefix)
@@ -274,8 +291,8 @@ def test_a_file_that_ends_in_a_basket(tmp_path: Path) -> None:
         *_, stop = basket_of(path, "Muon_pt", 1)
         os.truncate(path, stop - 1)
         with pytest.raises(FileError, match=r"a\.root: branch Muon_pt: its basket 1 has \d+ bytes from byte "):
-            bulk.read(str(path), {"Muon_pt": layouts["Muon_pt"]}, 0, 600)
-        assert bulk.read(str(path), {"Muon_pt": layouts["Muon_pt"]}, 0, 300)["Muon_pt"].content.size > 0
+            read(path, {"Muon_pt": layouts["Muon_pt"]}, 0, 600)
+        assert read(path, {"Muon_pt": layouts["Muon_pt"]}, 0, 300)["Muon_pt"].content.size > 0
 
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -303,7 +320,7 @@ def test_mutated_files(shared: Path, tmp_path: Path, file: str, data: st.DataObj
     whole = shared / "data" / file
     tree, layouts, arrays = opened(whole, REQUESTS[file][0])
     branch = data.draw(st.sampled_from(sorted(layouts)), label="branch")
-    one = layouts[branch].branch
+    one = tree[branch]
     path = tmp_path / "mutated.root"
     raw = bytearray(whole.read_bytes())
     seek, length = (int(one.member(name)[0]) for name in ("fBasketSeek", "fBasketBytes"))
@@ -316,7 +333,7 @@ def test_mutated_files(shared: Path, tmp_path: Path, file: str, data: st.DataObj
     checked = "zstd" not in file and basket.uncompressed_bytes != basket.compressed_bytes and length > 0
     message, found = "", None
     try:
-        found = bulk.read(str(path), {branch: layouts[branch]}, 0, tree.num_entries)[branch]
+        found = read(path, {branch: layouts[branch]}, 0, tree.num_entries)[branch]
     except FileError as error:
         message = str(error)
     if found is None:

@@ -32,10 +32,11 @@ def test_sum_of_what_is_in_the_cone(particles: Any, made: Any) -> None:
     around = surroundings(record, np.zeros(2, dtype=int))
     here = np.zeros(1)
     iso03, iso04 = isolation_sums(np.zeros(1, dtype=int), here, here, around, (0.3, 0.4), np.random.default_rng(1))
-    assert iso03[0] == pytest.approx(5.0)
-    assert iso04[0] == pytest.approx(6.0)
+    assert iso03.charged[0] == pytest.approx(3.0)
+    assert iso03.total[0] == pytest.approx(5.0)
+    assert iso04.total[0] == pytest.approx(6.0)
     (vetoed,) = isolation_sums(np.zeros(1, dtype=int), here, here, around, (0.3,), np.random.default_rng(1), veto=0.25)
-    assert vetoed[0] == pytest.approx(3.0), "a veto leaves charged particles alone"
+    assert vetoed.total[0] == pytest.approx(3.0), "a veto leaves charged particles alone"
 
 
 @pytest.mark.usefixtures("no_underlying_event")
@@ -44,7 +45,8 @@ def test_pileup_fluctuates_around_nothing_and_never_below(particles: Any, made: 
     record = particles([[made(13, 20.0)]])
     around = surroundings(record, np.array([100]))
     event, here = np.zeros(n, dtype=int), np.zeros(n)
-    (iso,) = isolation_sums(event, here, here, around, (0.3,), np.random.default_rng(1))
+    (cone,) = isolation_sums(event, here, here, around, (0.3,), np.random.default_rng(1))
+    iso = cone.total
     assert np.mean(iso == 0) == pytest.approx(0.5, abs=0.02)
     # half of a normal distribution of width 0.18 sqrt(100)
     assert iso[iso > 0].mean() == pytest.approx(1.8 * np.sqrt(2 / np.pi), rel=0.03)
@@ -54,5 +56,9 @@ def test_underlying_event_fills_the_cone(particles: Any, made: Any) -> None:
     n = 20_000
     around = surroundings(particles([[made(13, 20.0)]]), np.array([0]))
     event, here = np.zeros(n, dtype=int), np.zeros(n)
-    (iso,) = isolation_sums(event, here, here, around, (0.3,), np.random.default_rng(1))
-    assert iso.mean() == pytest.approx((1.65 + 0.3) * np.pi * 0.3**2, rel=0.03)
+    (cone,) = isolation_sums(event, here, here, around, (0.3,), np.random.default_rng(1))
+    assert cone.total.mean() == pytest.approx((1.65 + 0.3) * np.pi * 0.3**2, rel=0.03)
+    assert cone.charged.mean() == pytest.approx(1.65 * np.pi * 0.3**2, rel=0.03)
+    real = surroundings(particles([[made(13, 20.0)]]), np.array([0]), underlying_event=True)
+    (cone,) = isolation_sums(event, here, here, real, (0.3,), np.random.default_rng(1))
+    assert not cone.total.any(), "it is not drawn on top of Pythia's own"

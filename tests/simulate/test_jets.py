@@ -13,7 +13,7 @@ from gpuhiggs.simulate.nanoaod import Collection
 
 def reconstruct(record: Any) -> Collection:
     visible = record.select(record.is_final)
-    return reconstruct_jets(visible, record, np.random.default_rng(1))
+    return reconstruct_jets(visible, record, np.random.default_rng(1))[0]
 
 
 @pytest.mark.usefixtures("pythia")
@@ -68,3 +68,16 @@ def test_without_fastjet_the_message_names_the_extra(
     monkeypatch.setitem(sys.modules, "fastjet", None)
     with pytest.raises(MissingExtraError, match=r"'fastjet'.*gpuhiggs\[demo\]"):
         reconstruct(particles([[made(211, 40.0)]]))
+
+
+@pytest.mark.usefixtures("pythia")
+def test_jets_know_their_generated_one(particles: Any, made: Any) -> None:
+    event = [made(211, 60.0, 1.0, 0.0), made(211, 30.0, -1.0, 2.0), made(211, 45.0, 0.0, -2.0)]
+    record = particles([event, event[:1]] * 200)
+    jets, gen_jets = reconstruct_jets(record.select(record.is_final), record, np.random.default_rng(1))
+    assert set(gen_jets.fields) == {"pt", "eta", "phi", "mass", "hadronFlavour"}
+    np.testing.assert_allclose(gen_jets["pt"][:3], [60.0, 45.0, 30.0])
+    assert (jets["genJetIdx"] >= 0).all()
+    place = jets["genJetIdx"] + gen_jets.offsets[jets.event]
+    np.testing.assert_array_equal(jets["phi"], gen_jets["phi"][place])
+    assert np.all(np.abs(jets["pt"] / gen_jets["pt"][place] - 1) < 1)

@@ -31,5 +31,15 @@ def test_every_row_is_complete() -> None:
 
 
 def test_an_unknown_process_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(InputError, match=r"unknown process 'ggH'.*ggH_4l, VBF_4l, qqZZ_4l"):
+    with pytest.raises(InputError, match=r"unknown process 'ggH'.*ggH_4l, .*, qqZZ_4l"):
         find_process("ggH")
+
+
+def test_signals_are_all_modes_and_decays() -> None:
+    signals = {name for name, process in known_processes().items() if process.signal}
+    modes = ("ggH", "VBF", "WH", "ZH", "ttH")
+    assert signals == {f"{m}_{d}" for m in modes for d in ("gamgam", "4l", "2l2nu", "WW")} - {"WH_2l2nu", "ttH_2l2nu"}
+    assert find_process("ttH_gamgam").production == "ttH"
+    assert find_process("qq_gamgam").production is None
+    # 48.52 pb, BR(H -> WW) = 0.215 (YR4), BR(W -> lnu) = 10.86 % a flavour (PDG 2022)
+    assert find_process("ggH_2l2nu").cross_section == pytest.approx(48.52 * 0.215 * (3 * 0.1086) ** 2, rel=2e-3)

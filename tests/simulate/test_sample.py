@@ -11,7 +11,7 @@ import pytest
 import uproot
 
 from gpuhiggs.errors import FileError, InputError, MissingExtraError, RunError
-from gpuhiggs.simulate import SimulatedSample, blocks, is_current, sample, simulate
+from gpuhiggs.simulate import Settings, SimulatedSample, blocks, is_current, sample, simulate
 
 
 @pytest.fixture
@@ -75,12 +75,31 @@ def test_a_file_of_another_recipe_is_not_current(
     assert not is_current("ggH_4l", 4000, path, seed=21)
     assert not is_current("ggH_4l", 3999, path, seed=20)
     assert not is_current("VBF_4l", 4000, path, seed=20)
+    assert not is_current("ggH_4l", 4000, path, seed=20, settings=Settings(mass=126.0))
+    assert not is_current("ggH_4l", 4000, path, seed=20, format="rntuple")
     with monkeypatch.context() as changed:
-        changed.setattr(sample, "COMMON_SETTINGS", ("25:m0 = 126.",))
+        changed.setattr(sample, "COMMON_SETTINGS", ("Beams:eCM = 14000.",))
         assert not is_current("ggH_4l", 4000, path, seed=20)
     with monkeypatch.context() as changed:
         changed.setattr(sample, "_source_hash", lambda: "edited")
         assert not is_current("ggH_4l", 4000, path, seed=20)
+
+
+@pytest.mark.usefixtures("small_blocks")
+def test_an_ntuple_has_the_same_events(tmp_path: Path) -> None:
+    settings = Settings(shower_weights=True, mass=130.0)
+    tree = columns(simulate("VBF_gamgam", 50, tmp_path / "tree.root", seed=1, settings=settings).path)
+    path = simulate("VBF_gamgam", 50, tmp_path / "ntuple.root", seed=1, settings=settings, format="rntuple").path
+    ntuple = columns(path)
+    assert set(ntuple.fields) == set(tree.fields)
+    for name in tree.fields:
+        assert ak.array_equal(tree[name], ntuple[name], dtype_exact=False), name
+    assert ak.all(ak.num(tree.PSWeight) == 4)
+    assert ak.all(tree.PSWeight > 0)
+    higgs = tree.GenPart_mass[(tree.GenPart_pdgId == 25)]
+    assert ak.all(abs(higgs - 130.0) < 0.1)
+    with uproot.open(path) as file:
+        assert file["Runs"].arrays()["genEventSumw"][0] == pytest.approx(50)
 
 
 @pytest.mark.usefixtures("small_blocks")
@@ -119,7 +138,7 @@ def test_a_worker_that_dies_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"process": "ttH_4l"}, "unknown process 'ttH_4l'; known to the simulation: ggH_4l, VBF_4l"),
+        ({"process": "ttH_4q"}, "unknown process 'ttH_4q'; known to the simulation: ggH_gamgam, ggH_4l"),
         ({"n_events": 0}, "n_events is 0, expected at least 1"),
         ({"n_events": -5}, "n_events is -5"),
         ({"workers": 0}, "workers is 0"),

@@ -20,8 +20,9 @@ def leptons(*pt: float, iso: float = 0.0) -> Collection:
     return Collection(N, event, {"pt": np.tile(pt, N), "pfRelIso03_all": np.full(len(event), iso)})
 
 
-def rates(electrons: Collection, muons: Collection) -> dict[str, float]:
-    decisions = decide_triggers(electrons, muons, np.random.default_rng(1))
+def rates(electrons: Collection, muons: Collection, photons: Collection | None = None) -> dict[str, float]:
+    photons = leptons() if photons is None else photons
+    decisions = decide_triggers(electrons, muons, photons, np.random.default_rng(1))
     assert set(decisions) == set(PATHS)
     return {name: float(np.mean(passed)) for name, passed in decisions.items()}
 
@@ -52,3 +53,10 @@ def test_turn_on_is_half_way_at_the_threshold() -> None:
 
 def test_leptons_in_jets_do_not_fire() -> None:
     assert rates(leptons(60.0, 40.0, iso=1.0), leptons(60.0, 40.0, iso=1.0)) == dict.fromkeys(PATHS, 0.0)
+
+
+def test_two_photons() -> None:
+    path = "HLT_Diphoton30_22_R9Id_OR_IsoCaloId_AND_HE_R9Id_Mass90"
+    assert rates(leptons(), leptons(), leptons(50.0, 30.0))[path] == pytest.approx(0.97**2, abs=0.02)
+    assert rates(leptons(), leptons(), leptons(50.0, 15.0))[path] < 0.01
+    assert rates(leptons(50.0, 30.0), leptons())[path] == 0.0

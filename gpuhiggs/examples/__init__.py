@@ -1,0 +1,1 @@
+"""Configurations and channels to start from: copy one and change it."""

@@ -1,0 +1,54 @@
+"""Fetching: pieces of a file read in few large requests and decoded where they arrive, on threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from ..errors import FileError
+from .source import Extent, Source
+
+
+def damaged(source: Source, place: str, error: Exception) -> FileError:
+    """Name the place of what was found damaged; the libraries for decompression have errors of their own."""
+    what = str(error) if isinstance(error, FileError) else f"{type(error).__name__}: {error}"
+    return FileError(f"{source.path}: {place}: {what}")
+
+
+def decode_all(
+    source: Source,
+    extents: Sequence[Extent],
+    decode: Callable[[int, memoryview], None],
+    place: Callable[[int], str],
+    threads: int,
+) -> None:
+    """Fetch every extent and call *decode* with its place in the sequence and its bytes.
+
+    Raises
+    ------
+    FileError
+        If one cannot be read or decoded; names the file, and what *place* says of the extent.
+    """
+
+    def work_on(group: list[int]) -> None:
+        i = group[0]
+        try:
+            for i, raw in zip(group, source.fetch([extents[i] for i in group]), strict=True):
+                decode(i, raw)
+        except Exception as error:
+            raise damaged(source, place(i), error) from error
+
+    groups = list(source.groups(extents))
+    remaining = iter(groups)
+
+    def work() -> None:
+        for group in remaining:  # threads take from one iterator, whose steps the GIL makes atomic
+            work_on(group)
+
+    threads = min(max(threads, source.streams), len(groups))
+    if threads < 2:
+        work()
+        return
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work) for _ in range(threads)]:
+            done.result()

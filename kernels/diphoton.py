@@ -1,0 +1,191 @@
+"""H→γγ in CMS data: select the photons, choose a pair, tag its production mode and fill, in one body.
+
+Photons are in :mod:`.photons`, leptons in :mod:`.tight_leptons`, jets in :mod:`.jets`, the tags in
+:mod:`.diphoton_tags`. Cuts and order as in CMS HIG-19-015 (JHEP 07 (2021) 027) and its public code, flashgg and
+HiggsDNA; where those tag with a trained score, the tags here cut.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import diphoton_out as output
+from . import diphoton_tags as tags
+from . import fill as sums
+from . import four_lepton_out
+from . import gate as quality
+from . import jets as hadronic
+from . import tight_leptons as leptonic
+from .diphoton_out import COMMON, Pair, pair_of, write
+from .four_lepton_out import OVER_CAPACITY
+from .language import Column, Positive, add, each, local, local_int, scalar
+from .met import MissingMomentum, missing_momentum
+from .pairs import CAPACITY, Leptons, P4Columns, move
+from .photons import PhotonCuts, Photons, PileUp, is_photon, photon_pt
+
+gate = quality.gate
+generator_weight = quality.generator_weight
+Tables, Out, Selected = four_lepton_out.Tables, output.Out, output.Selected
+CATEGORIES = tags.CATEGORIES
+
+GATES = quality.STEPS
+STEPS = ("two_photons", "leading_pt", "scaled_pt", "mass")
+HISTOGRAMS = (*COMMON, "n_jets", "m_jj", "min_photon_id")
+N_JETS, M_JJ, MIN_PHOTON_ID = range(len(COMMON), len(HISTOGRAMS))
+
+DIRECTIONS = CAPACITY + 2
+"""Leptons and the two photons: what jets must be apart from."""
+
+
+class Inputs(NamedTuple):
+    """Everything that the channel reads."""
+
+    events: quality.Events
+    pile_up: PileUp
+    photons: Photons
+    muons: leptonic.TightMuons
+    electrons: leptonic.TightElectrons
+    jets: hadronic.Jets
+    met: MissingMomentum
+
+
+class PairCuts(NamedTuple):
+    """The pair of photons, GeV."""
+
+    leading_pt_min: Positive
+    leading_scaled_pt_min: Positive
+    """pt over the mass of the pair."""
+    subleading_scaled_pt_min: Positive
+    mass_min: Positive
+    mass_max: Positive
+
+
+class Cuts(NamedTuple):
+    """All cuts; the configuration's ``cuts`` has the same tree, less ``dataset``."""
+
+    dataset: quality.Dataset
+    photon: PhotonCuts
+    pair: PairCuts
+    muon: leptonic.TightMuonCuts
+    electron: leptonic.TightElectronCuts
+    lepton: tags.Tagging
+    jet: hadronic.JetCuts
+    category: tags.CategoryCuts
+
+
+class Chosen(NamedTuple):
+    """The preselected photons of one event, in scratch memory of CAPACITY places."""
+
+    entry: Column
+    pt: Column
+
+
+@scalar
+def preselect(event, inputs, cuts):
+    """Whether there are two photons of sufficient pt that are no electrons."""
+    n = 0
+    for photon in each(inputs.photons, event):
+        if inputs.photons.pt[photon] > cuts.photon.pt_min and inputs.photons.electron_veto[photon]:
+            n += 1
+    return n >= 2
+
+
+@scalar
+def choose_photons(event, inputs, cuts, chosen, shift):
+    """List the preselected photons; return their number, or -1 if there is no room."""
+    n = 0
+    for i in each(inputs.photons, event):
+        pt = photon_pt(inputs.photons, i, shift)
+        if is_photon(event, inputs.photons, i, pt, inputs.pile_up, cuts.photon):
+            if n == CAPACITY:
+                return -1
+            chosen.entry[n] = i
+            chosen.pt[n] = pt
+            n += 1
+    return n
+
+
+@scalar
+def pair_steps(pair, cuts):
+    """Return how many of the cuts on a pair it passes, in their order."""
+    if not pair.pt1 > cuts.leading_pt_min:
+        return 0
+    if not (pair.pt1 > cuts.leading_scaled_pt_min * pair.mass and pair.pt2 > cuts.subleading_scaled_pt_min * pair.mass):
+        return 1
+    if not (pair.mass > cuts.mass_min and pair.mass < cuts.mass_max):
+        return 2
+    return 3
+
+
+@scalar
+def best_pair(photons, chosen, n, cuts):
+    """Return the number of steps that the event passes, and of the pairs that pass all the one of highest pt sum."""
+    best = Pair(-1, -1, 0.0, 0.0, 0.0, 0.0, 0.0)
+    steps = 1
+    for a in range(n - 1):
+        for b in range(a + 1, n):
+            pair = pair_of(photons, chosen.entry[a], chosen.entry[b], chosen.pt[a], chosen.pt[b])
+            passed = 1 + pair_steps(pair, cuts)
+            if passed > steps:
+                steps = passed
+            if passed == 4 and pair.pt1 + pair.pt2 > best.pt1 + best.pt2:
+                best = pair
+    return steps, best
+
+
+@scalar
+def body(event, shift, inputs, cuts, tables, out):
+    """Select, reconstruct, tag and fill one event."""
+    chosen = Chosen(local_int(CAPACITY), local(CAPACITY))
+    n = choose_photons(event, inputs, cuts, chosen, shift)
+    if n < 0 and shift == 0:
+        add(out.errors, OVER_CAPACITY, 1)
+    if n < 2:
+        return
+    value = generator_weight(event, inputs, cuts)
+    weight = sums.quantise(value)
+    steps, pair = best_pair(inputs.photons, chosen, n, cuts.pair)
+    if shift == 0:
+        for step in range(steps):
+            sums.count(out.cutflow, step, weight)
+    if steps < len(STEPS):
+        return
+
+    leptons = Leptons(
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        local_int(CAPACITY),
+    )
+    found, _ = leptonic.collect_leptons(
+        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 0, leptons, shift
+    )
+    if found < 0:
+        if shift == 0:
+            add(out.errors, OVER_CAPACITY, 1)
+        return
+    directions = hadronic.Directions(local(DIRECTIONS), local(DIRECTIONS))
+    directions.eta[0], directions.phi[0] = inputs.photons.eta[pair.first], inputs.photons.phi[pair.first]
+    directions.eta[1], directions.phi[1] = inputs.photons.eta[pair.second], inputs.photons.phi[pair.second]
+    n_leptons = 0
+    for lepton in range(found):  # those apart from the photons, moved to the front
+        if hadronic.is_apart(leptons.eta[lepton], leptons.phi[lepton], directions, 2, cuts.lepton.dr_min):
+            move(leptons, lepton, n_leptons)
+            n_leptons += 1
+    for lepton in range(n_leptons):
+        directions.eta[2 + lepton] = leptons.eta[lepton]
+        directions.phi[2 + lepton] = leptons.phi[lepton]
+    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift)
+    id1, id2 = inputs.photons.id[pair.first], inputs.photons.id[pair.second]
+    min_id = id2 if id2 < id1 else id1
+    met = missing_momentum(inputs.met, event, shift)
+    category = tags.tag(tags.Event(pair, min_id, jets, met), leptons, n_leptons, cuts.category)
+    sums.fill(out.histograms, N_JETS, category, jets.n, shift, weight)
+    sums.fill(out.histograms, M_JJ, category, jets.mass, shift, weight)
+    sums.fill(out.histograms, MIN_PHOTON_ID, category, min_id, shift, weight)
+    write(event, shift, category, pair, jets.n, jets.n_b, jets.mass, value, weight, out)

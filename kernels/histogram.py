@@ -1,0 +1,115 @@
+"""One histogram, as the body of a channel of the user's own fills it: ``fill(out.mass, m, weight)``.
+
+The accumulators are those of :mod:`.fill`; here each histogram is a record of its own, whose axis the compiler may keep
+in registers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from . import fill as sums
+from .language import Float64, Int64, add, scalar
+
+MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
+"""Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
+another weight than 1."""
+
+_ONE = 2**sums.FRACTION_BITS
+
+
+class Axis(NamedTuple):
+    """What a channel's file says of a histogram."""
+
+    bins: int
+    low: float
+    high: float
+    edges: tuple[float, ...]
+    """Empty where the bins are equal."""
+    label: str
+    categories: tuple[str, ...]
+
+
+def regular(bins: int, low: float, high: float, label: str = "", categories: tuple[str, ...] = ("all",)) -> Any:
+    """Declare a histogram with equal bins.
+
+    Parameters
+    ----------
+    label
+        What the axis shows, with its unit, as LaTeX that Matplotlib understands.
+    categories
+        Names of the histograms beside each other that :func:`fill_category` tells apart.
+    """
+    return Axis(bins, low, high, (), label, tuple(categories))
+
+
+def variable(edges: tuple[float, ...], label: str = "", categories: tuple[str, ...] = ("all",)) -> Any:
+    """Declare a histogram by its edges; see :func:`regular`."""
+    return Axis(len(edges) - 1, edges[0], edges[-1], tuple(edges), label, tuple(categories))
+
+
+class Histogram(NamedTuple):
+    """One histogram in memory."""
+
+    sumw: Int64
+    """Σq, of shape (categories, bins + 2)."""
+    sumw2: Int64
+    """Σhi and Σlo, of shape (categories, bins + 2, 2)."""
+    problems: Int64
+    edges: Float64
+    """Empty where the bins are equal."""
+    uniform: int
+    bins: int
+    categories: int
+    low: float
+    high: float
+
+
+@scalar
+def fill(histogram, x, weight):
+    """Fill *x* with *weight* into a histogram that has no categories, or into the first of them."""
+    fill_category(histogram, 0, x, weight)
+
+
+@scalar
+def fill_category(histogram, category, x, weight):
+    """Fill *x* with *weight* into a category of a histogram, by its number."""
+    if category < 0 or category >= histogram.categories:
+        add(histogram.problems, MISFILLED, 1)
+        return
+    if histogram.uniform == 1:
+        found = sums.uniform_bin(x, histogram.bins, histogram.low, histogram.high)
+    else:
+        found = sums.variable_bin(x, histogram.bins, histogram.edges, 0)
+    cell = category * (histogram.bins + 2) + found
+    if weight == 1.0:
+        add(histogram.sumw, cell, _ONE)
+        add(histogram.sumw2, 2 * cell, 1)
+    elif sums.is_weight(weight):
+        quantised = sums.quantise(weight)
+        add(histogram.problems, WEIGHTED, 1)
+        add(histogram.sumw, cell, quantised.q)
+        add(histogram.sumw2, 2 * cell, quantised.hi)
+        add(histogram.sumw2, 2 * cell + 1, quantised.lo)
+    else:
+        add(histogram.problems, BAD_WEIGHT, 1)
+
+
+class Cutflow(NamedTuple):
+    """The rows of a channel's ``STEPS``."""
+
+    sums: Int64
+    """Shape (steps, 4): entries, Σq, Σhi, Σlo."""
+    steps: int
+    problems: Int64
+
+
+@scalar
+def passed(out, step, weight):
+    """Count an event in a row of the cutflow, by the number of the step in the channel's ``STEPS``."""
+    if step < 0 or step >= out.cutflow.steps:
+        add(out.cutflow.problems, MISFILLED, 1)
+    elif sums.is_weight(weight):
+        sums.count(out.cutflow, step, sums.quantise(weight))
+    else:
+        add(out.cutflow.problems, BAD_WEIGHT, 1)
