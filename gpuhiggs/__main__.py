@@ -149,14 +149,16 @@ def fit(
 
 
 def _spread(arguments: list[str]) -> list[str]:
-    """Repeat an option of ``fit`` before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
-    if arguments[:1] != ["fit"]:
+    """Repeat an option before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
+    several = {"fit": ("--poi", "--scan", "--set", "--freeze", "--minos"), "combine": ("--data", "--operator")}
+    repeated = several.get(next(iter(arguments), ""))
+    if repeated is None:
         return arguments
     found: list[str] = []
     option: str | None = None
     for word in arguments:
         if word.startswith("--"):
-            option = word if word in ("--poi", "--scan", "--set", "--freeze", "--minos") else None
+            option = word if word in repeated else None
             if option is None:
                 found.append(word)
         elif option is not None and not (found and Path(word).is_file()):
@@ -164,6 +166,31 @@ def _spread(arguments: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+@app.command(epilog="Example: gpuhiggs combine --data atlas-run2 cms-run2 --model kappa-effective --json kappa.json")
+def combine(
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements, or the folder of a finished run; several add up.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="What to fit; --list shows all.", show_default=False)] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+    operator: Annotated[list[str] | None, typer.Option(help="SMEFT operators to fit together.")] = None,
+    plane: Annotated[int, typer.Option(min=0, help="Profile a plane of N x N points (models of two numbers).")] = 0,
+    repair: Annotated[bool, typer.Option(help="Repair a correlation matrix that is not positive definite.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show every model and every set of measurements.")] = False,
+) -> None:
+    """Fit couplings, 2HDM, hMSSM or SMEFT to published measurements and to own results."""
+    from .errors import InputError
+    from .interpret import command
+
+    if list_:
+        command.tell_known()
+        return
+    if model is None:
+        msg = "--model is needed; gpuhiggs combine --list shows all"
+        raise InputError(msg)
+    command.run(data or ["atlas-run2"], model, json_file=json, chosen=operator or (), points=plane, repair=repair)
 
 
 @app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")
