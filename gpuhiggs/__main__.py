@@ -44,11 +44,12 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
+    from . import catalogue
     from . import config as configuration
     from .read import ColumnCache
     from .report import process
 
-    loaded = configuration.load(config, channel)
+    loaded = configuration.load(config, channel, catalogue.expand)
     if dry_run:
         from .report import dry_run as estimation
 
@@ -95,6 +96,42 @@ def cache_prune(
     from .report import cache
 
     cache.prune(folder, int(size * 2**30))
+
+
+datasets_app = typer.Typer(name="datasets", help="The catalogue of public data sets.", no_args_is_help=True)
+app.add_typer(datasets_app)
+_Pattern = Annotated[str, typer.Argument(help="Part of a name release/dataset, or a pattern with * and ?.")]
+
+
+@datasets_app.command("list", epilog="Example: gpuhiggs datasets list cms-open-data-2016/")
+def datasets_list(pattern: _Pattern = "") -> None:
+    """List datasets: kind, process, files, size, cross section."""
+    from .report import datasets
+
+    datasets.show_list(pattern)
+
+
+@datasets_app.command("show", epilog="Example: gpuhiggs datasets show cms-open-data-2016/GluGluHToGG --files")
+def datasets_show(
+    name: Annotated[str, typer.Argument(help="release/dataset, or a pattern.", show_default=False)],
+    files: Annotated[bool, typer.Option("--files", help="List the files too.")] = False,
+) -> None:
+    """Show all that is known of datasets, with sources."""
+    from .report import datasets
+
+    datasets.show(name, files)
+
+
+@datasets_app.command("check", epilog="Example: gpuhiggs datasets check 'atlas-open-data-2020/*.4lep' --files 1")
+def datasets_check(
+    name: Annotated[str, typer.Argument(help="release/dataset, or a pattern.", show_default=False)],
+    files: Annotated[int | None, typer.Option(min=1, help="Open only the first N files of a dataset.")] = None,
+    mirror: Annotated[str | None, typer.Option(help="Folder or URL that has the portal's folders below it.")] = None,
+) -> None:
+    """Open the files of datasets and compare sizes, events and sums of weights with the catalogue."""
+    from .report import datasets
+
+    raise typer.Exit(datasets.check(name, files, mirror))
 
 
 @app.command(
