@@ -95,8 +95,8 @@ def test_correlation_of_kappa_v_and_kappa_f() -> None:
 def test_correlations_of_kappas() -> None:
     """Auxiliary figure 18, its largest entries.
 
-    κ_W-κ_b is the worst, 0.74 for 0.51: correlations of the rates are published to two digits only, and asymmetric errors
-    make curvatures at the minimum what they are.
+    κ_W-κ_b is the worst, 0.74 for 0.51: the correlations of the rates have two digits only, and asymmetric
+    errors make curvatures at the minimum what they are.
     """
     found = fit("kappa-effective", "atlas-run2")
     answers = {("Z", "W"): 0.40, ("W", "b"): 0.51, ("b", "g"): 0.55, ("gamma", "W"): 0.47, ("gamma", "b"): 0.50}
