@@ -10,7 +10,7 @@ import glob
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import NoneType, UnionType
@@ -212,13 +212,19 @@ class RunConfig(Model):
 # --- loading -------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path, channel: Path | None = None) -> RunConfig:
+Expand = Callable[[dict[str, Any], Path], dict[str, Any]]
+"""Replaces what a configuration takes from elsewhere: :func:`gpuhiggs.catalogue.expand`."""
+
+
+def load(path: Path, channel: Path | None = None, expansion: Expand = lambda raw, path: raw) -> RunConfig:
     """Read a configuration; paths in it are relative to its folder.
 
     Parameters
     ----------
     channel
         A channel in a file of the user's own, which takes the place of the selection.
+    expansion
+        What to do first; ``gpuhiggs.catalogue.expand`` lets datasets be named instead of spelled out.
 
     Raises
     ------
@@ -226,7 +232,7 @@ def load(path: Path, channel: Path | None = None) -> RunConfig:
         If the file cannot be read, or a key or value in it is wrong.
     """
     raw = read_yaml(path)
-    return build(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path)
+    return build(expansion(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path), path)
 
 
 def build(raw: dict[str, Any], path: Path) -> RunConfig:
