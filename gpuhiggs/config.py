@@ -10,7 +10,7 @@ import glob
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
 from types import NoneType, UnionType
@@ -150,6 +150,19 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
 
 
+class ExecutionConfig(Model):
+    """How a run deals with what fails; nothing here changes a result."""
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    """How often a file or a range of events is tried before it is left out."""
+    back_off: float = Field(default=1.0, ge=0, le=3600)
+    """Seconds before the second attempt; each further one waits twice as long."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """The run is given up when more files than this have failed; null: never."""
+    commit_seconds: float = Field(default=5.0, ge=0, le=3600)
+    """What is done is written to the ledger at least this often."""
+
+
 class RunConfig(Model):
     """A whole run."""
 
@@ -163,6 +176,7 @@ class RunConfig(Model):
     """Events of a work item, at most."""
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
+    execution: ExecutionConfig = ExecutionConfig()
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
@@ -212,13 +226,19 @@ class RunConfig(Model):
 # --- loading -------------------------------------------------------------------------------------------------------
 
 
-def load(path: Path, channel: Path | None = None) -> RunConfig:
+Expand = Callable[[dict[str, Any], Path], dict[str, Any]]
+"""Replaces what a configuration takes from elsewhere: :func:`gpuhiggs.catalogue.expand`."""
+
+
+def load(path: Path, channel: Path | None = None, expansion: Expand = lambda raw, path: raw) -> RunConfig:
     """Read a configuration; paths in it are relative to its folder.
 
     Parameters
     ----------
     channel
         A channel in a file of the user's own, which takes the place of the selection.
+    expansion
+        What to do first; ``gpuhiggs.catalogue.expand`` lets datasets be named instead of spelled out.
 
     Raises
     ------
@@ -226,7 +246,7 @@ def load(path: Path, channel: Path | None = None) -> RunConfig:
         If the file cannot be read, or a key or value in it is wrong.
     """
     raw = read_yaml(path)
-    return build(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path)
+    return build(expansion(raw if channel is None else {**raw, "selection": str(channel.resolve())}, path), path)
 
 
 def build(raw: dict[str, Any], path: Path) -> RunConfig:

@@ -112,6 +112,28 @@ def variable_bin(x, bins, edges, start):
 
 
 @scalar
+def bin_of(histograms, number, x):
+    """Return the bin of *x* on the axis of a histogram, flow bins included."""
+    layout = histograms.layout
+    row = number * LAYOUT
+    bins = layout[row + BINS]
+    if layout[row + UNIFORM] == 1:
+        return uniform_bin(x, bins, histograms.limits[2 * number], histograms.limits[2 * number + 1])
+    return variable_bin(x, bins, histograms.edges, layout[row + EDGES])
+
+
+@scalar
+def plane_cell(histograms, number_x, x, number_y, y):
+    """Return the cell of (x, y) in the plane of two histograms' axes, rows of y for each bin of x, or -1 outside."""
+    bins_y = histograms.layout[number_y * LAYOUT + BINS]
+    i = bin_of(histograms, number_x, x)
+    j = bin_of(histograms, number_y, y)
+    if i < 1 or i > histograms.layout[number_x * LAYOUT + BINS] or j < 1 or j > bins_y:
+        return -1
+    return (i - 1) * bins_y + j - 1
+
+
+@scalar
 def fill(histograms, number, category, x, shift, weight):
     """Fill *x* with *weight* into a category of a histogram, for the variation *shift* (0 is nominal)."""
     layout = histograms.layout
@@ -121,10 +143,7 @@ def fill(histograms, number, category, x, shift, weight):
     if category < 0 or category >= layout[row + CATEGORIES] or shift < 0 or shift >= shifts:
         add(histograms.misfilled, 0, 1)
         return
-    if layout[row + UNIFORM] == 1:
-        found = uniform_bin(x, bins, histograms.limits[2 * number], histograms.limits[2 * number + 1])
-    else:
-        found = variable_bin(x, bins, histograms.edges, layout[row + EDGES])
+    found = bin_of(histograms, number, x)
     cell = category * (bins + 2) + found
     add(histograms.sumw, layout[row + OFFSET] + cell * layout[row + VARIATIONS] + shift, weight.q)
     square = layout[row + OFFSET2] + (cell * shifts + shift) * 2
@@ -142,9 +161,27 @@ def count(counter, row, weight):
 
 
 @scalar
-def tally(rows, row, weight):
-    """Add one event of *weight* to a row of (entries, Σq, Σhi, Σlo) in scratch memory that no other thread sees."""
-    rows[row * 4] = rows[row * 4] + 1
-    rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
-    rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
-    rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+def tally(rows, units, row, w):
+    """Add one event of weight *w* to a row of (entries, Σq, Σhi, Σlo), in scratch memory that no other thread sees.
+
+    An event of weight 1, as data have it, is one more in *units* until :func:`settle`: most of the loop over events
+    that are not selected would go into four sums.
+    """
+    if w == 1.0:
+        units[row] = units[row] + 1
+    else:
+        weight = quantise(w)
+        rows[row * 4] = rows[row * 4] + 1
+        rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
+        rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
+        rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+
+
+@scalar
+def settle(rows, units, row):
+    """Add the events of weight 1 to their row."""
+    one = quantise(1.0)
+    rows[row * 4] = rows[row * 4] + units[row]
+    rows[row * 4 + 1] = rows[row * 4 + 1] + units[row] * one.q
+    rows[row * 4 + 2] = rows[row * 4 + 2] + units[row] * one.hi
+    rows[row * 4 + 3] = rows[row * 4 + 3] + units[row] * one.lo

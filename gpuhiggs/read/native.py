@@ -14,8 +14,8 @@ from __future__ import annotations
 import ctypes
 import functools
 import importlib.util
+import struct
 import zlib
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,10 +24,12 @@ import numba
 import numpy as np
 import xxhash
 import zstandard
-from numba import carray, njit, types
+from numba import types
 from numba.extending import intrinsic
 
-from ..kernels.launch import no_extensions
+from ..kernels.language import column, scalar
+from ..kernels.launch import Loop, compiled_loop
+from ..kernels.unpack import swap16, swap32, swap64
 
 SCRATCH = 1 << 24
 """Bytes of the largest basket that is decoded here; a thread touches only as many as its baskets have."""
@@ -104,14 +106,13 @@ _idle: list[_Workspace] = []
 """Taken and given back; as many as there ever were threads at once."""
 
 
-def _sample(size: int) -> dict[str, bytes]:
-    content = bytes(range(256)) * (size // 256)
-    packed = bytes(cramjam.lz4.compress_block(content, store_size=False))
-    return {
-        "L4": xxhash.xxh64_digest(packed) + packed,
-        "ZS": zstandard.compress(content),
-        "ZL": zlib.compress(content),
-    }
+def _sample(codec: bytes, packed: bytes, values: np.ndarray) -> np.ndarray:
+    """Return a basket of values in one block."""
+    block = codec + b"\0" + len(packed).to_bytes(3, "little") + values.nbytes.to_bytes(3, "little") + packed
+    n_key = 48
+    key = struct.pack(">ihiIhh", n_key + len(block), 4, values.nbytes, 0, n_key, 1)
+    members = struct.pack(">HiiiiB", 3, 0, 0, values.size, n_key + values.nbytes, 0)
+    return np.frombuffer(key + bytes(n_key - len(key) - len(members)) + members + block, np.uint8)
 
 
 @functools.cache
@@ -119,31 +120,21 @@ def works() -> frozenset[str]:
     """Return the codecs whose C functions are there and give what they should."""
     if numba.config.DISABLE_JIT:
         return frozenset()
-    size = 4096
+    values = np.arange(1024, dtype=">u4")
+    content = values.tobytes()
+    lz4 = bytes(cramjam.lz4.compress_block(content, store_size=False))
+    samples = {"L4": xxhash.xxh64_digest(lz4) + lz4, "ZS": zstandard.compress(content), "ZL": zlib.compress(content)}
     found = set()
-    work = _Workspace()
-    for codec, packed in _sample(size).items():
-        raw, out = np.frombuffer(packed, np.uint8), np.zeros(size, np.uint8)
-        addresses = np.array([raw.ctypes.data, raw.size, out.ctypes.data, size], np.int64)
-        _compiled()[1](int.from_bytes(codec.encode(), "big"), addresses, work.codecs, work.written)
-        if out.tobytes() == bytes(range(256)) * (size // 256):
+    for codec, packed in samples.items():
+        raw, out = _sample(codec.encode(), packed, values), np.zeros(values.size, np.uint32)
+        piece = Piece(raw.size, values.size, len(content), 0, len(content), 4, out.ctypes.data)
+        left = _decode(np.array([raw.ctypes.data], np.int64), np.array([piece], np.int64))
+        if not left.size and (out == values).all():
             found.add(codec)
     return frozenset(found)
 
 
 # --- compiled ------------------------------------------------------------------------------------------------------
-
-
-@intrinsic
-def _pointer(context: Any, address: Any) -> Any:
-    """Turn an address into a pointer."""
-
-    def generate(_: Any, builder: Any, __: Any, arguments: Any) -> Any:
-        from llvmlite import ir
-
-        return builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
-
-    return types.voidptr(types.uint64), generate
 
 
 def _caller(n: int) -> Any:
@@ -165,120 +156,120 @@ def _caller(n: int) -> Any:
 
 
 _call3, _call4, _call5, _call6 = (_caller(n) for n in (3, 4, 5, 6))
-_scalar = njit(nogil=True, error_model="numpy")
+_KEY = 45
+"""Bytes of the shortest key of a basket; its number of entries and its last byte stand 9 and 5 before its end."""
 
 
-@_scalar
-def _bytes(address: int, n: int) -> Any:
-    return carray(_pointer(np.uint64(address)), n, np.uint8)
-
-
-@_scalar
+@scalar
 def _big(raw: Any, at: int, n: int) -> Any:
-    value = np.int64(0)
+    """Return *n* big-endian bytes."""
+    value = 0
     for i in range(n):
-        value = value << 8 | np.int64(raw[at + i])
+        value = value << 8 | raw[at + i]
     return value
 
 
-@_scalar
-def _block(codec: int, source: int, n: int, target: int, size: int, c: Any, written: Any) -> bool:
+@scalar
+def _little(raw: Any, at: int, n: int) -> Any:
+    """Return *n* little-endian bytes."""
+    value = 0
+    for i in range(n):
+        value |= raw[at + i] << 8 * i
+    return value
+
+
+@scalar
+def _block(codec: int, source: int, n: int, target: int, size: int, codecs: Any, written: int) -> Any:
     """Decompress one block; whether it gave exactly *size* bytes."""
-    if codec == 0x4C34 and c[LZ4] and c[XXH64] and n > 8:  # L4
-        if _call3(np.uint64(c[XXH64]), (source + 8, n - 8, np.int64(0))) != _big(_bytes(source, 8), 0, 8):
+    if codec == 0x4C34 and codecs[LZ4] and codecs[XXH64] and n > 8:  # L4
+        if _call3(np.uint64(codecs[XXH64]), (source + 8, n - 8, 0)) != _big(column(np.uint64(source), np.uint8), 0, 8):
             return False
         # The result is a C int: the upper half of what comes back has no meaning.
-        return (_call4(np.uint64(c[LZ4]), (source + 8, target, n - 8, size)) & 0xFFFFFFFF) == size
-    if codec == 0x5A53 and c[ZSTD] and c[ZSTD_STATE]:  # ZS
-        return _call5(np.uint64(c[ZSTD]), (c[ZSTD_STATE], target, size, source, n)) == size
-    if codec == 0x5A4C and c[ZLIB] and c[ZLIB_STATE]:  # ZL
-        where = np.int64(written.ctypes.data)
-        state = _call6(np.uint64(c[ZLIB]), (c[ZLIB_STATE], source, n, target, size, where))
-        return (state & 0xFFFFFFFF) == 0 and written[0] == size
+        return (_call4(np.uint64(codecs[LZ4]), (source + 8, target, n - 8, size)) & 0xFFFFFFFF) == size
+    if codec == 0x5A53 and codecs[ZSTD] and codecs[ZSTD_STATE]:  # ZS
+        return _call5(np.uint64(codecs[ZSTD]), (codecs[ZSTD_STATE], target, size, source, n)) == size
+    if codec == 0x5A4C and codecs[ZLIB] and codecs[ZLIB_STATE]:  # ZL
+        state = _call6(np.uint64(codecs[ZLIB]), (codecs[ZLIB_STATE], source, n, target, size, written))
+        return (state & 0xFFFFFFFF) == 0 and column(np.uint64(written), np.int64)[0] == size
     return False
 
 
-@_scalar
+@scalar
+def _blocks(address: int, at: int, length: int, target: int, size: int, codecs: Any, written: int) -> Any:
+    """Decompress the blocks of a payload; whether they gave exactly *size* bytes."""
+    raw = column(np.uint64(address), np.uint8)
+    to = 0
+    while at < length:
+        if at + 9 > length:
+            return False
+        n, m = _little(raw, at + 3, 3), _little(raw, at + 6, 3)
+        if at + 9 + n > length or to + m > size:
+            return False
+        if not _block(_big(raw, at, 2), address + at + 9, n, target + to, m, codecs, written):
+            return False
+        at, to = at + 9 + n, to + m
+    return to == size
+
+
+@scalar
 def _unpack(source: int, width: int, size: int, target: int) -> None:
     """Copy values to their place, swapping bytes."""
     if width == 4:
-        a4 = carray(_pointer(np.uint64(source)), size // 4, np.uint32)
-        b4 = carray(_pointer(np.uint64(target)), size // 4, np.uint32)
+        a4, b4 = column(np.uint64(source), np.uint32), column(np.uint64(target), np.uint32)
         for i in range(size // 4):
-            x = a4[i]
-            b4[i] = (x >> 24) | ((x >> 8) & 0xFF00) | ((x << 8) & 0xFF0000) | (x << 24)
+            b4[i] = swap32(a4[i])
     elif width == 8:
-        a8, b8 = _bytes(source, size), _bytes(target, size)
-        for i in range(0, size, 8):
-            for j in range(8):
-                b8[i + j] = a8[i + 7 - j]
+        a8, b8 = column(np.uint64(source), np.int64), column(np.uint64(target), np.int64)
+        for i in range(size // 8):
+            b8[i] = swap64(a8[i])
     elif width == 2:
-        a2, b2 = _bytes(source, size), _bytes(target, size)
-        for i in range(0, size, 2):
-            b2[i], b2[i + 1] = a2[i + 1], a2[i]
+        a2, b2 = column(np.uint64(source), np.uint16), column(np.uint64(target), np.uint16)
+        for i in range(size // 2):
+            b2[i] = swap16(a2[i])
     else:
-        a1, b1 = _bytes(source, size), _bytes(target, size)
+        a1, b1 = column(np.uint64(source), np.uint8), column(np.uint64(target), np.uint8)
         for i in range(size):
-            b1[i] = a1[i] if width else a1[i] != 0
+            b1[i] = a1[i] if width else min(a1[i], 1)
 
 
-@_scalar
-def _basket(address: int, p: Any, c: Any, scratch: Any, written: Any) -> bool:
-    length, entries, border, first, size, width, target = p[0], p[1], p[2], p[3], p[4], p[5], p[6]
-    if length < 45:
+@scalar
+def _basket(address: int, piece: Any, codecs: Any, scratch: int, written: int) -> Any:
+    """Decode one basket; whether everything was as expected."""
+    length, entries, border, first, size = piece[0], piece[1], piece[2], piece[3], piece[4]
+    if length < _KEY:
         return False
-    raw = _bytes(address, length)
-    n_key = _big(raw, 14, 2)
-    if _big(raw, 0, 4) != length or n_key < 45 or n_key > length:
+    raw = column(np.uint64(address), np.uint8)
+    n_key, whole = _big(raw, 14, 2), _big(raw, 6, 4)
+    if _big(raw, 0, 4) != length or n_key < _KEY or n_key > length:
         return False
-    whole, members = _big(raw, 6, 4), n_key - 19
-    if _big(raw, members + 10, 4) != entries or _big(raw, members + 14, 4) - n_key != border:
+    if _big(raw, n_key - 9, 4) != entries or _big(raw, n_key - 5, 4) - n_key != border:
         return False
-    if border > whole or whole > scratch.size or first + size > border:
+    if border > whole or whole > SCRATCH or first + size > border:
         return False
-    base = scratch.ctypes.data
     if length - n_key == whole:
+        to = column(np.uint64(scratch), np.uint8)
         for i in range(whole):  # to where it is aligned
-            scratch[i] = raw[n_key + i]
-    else:
-        at, to = n_key, np.int64(0)
-        while at < length:
-            if at + 9 > length:
-                return False
-            n = np.int64(raw[at + 3]) | np.int64(raw[at + 4]) << 8 | np.int64(raw[at + 5]) << 16
-            m = np.int64(raw[at + 6]) | np.int64(raw[at + 7]) << 8 | np.int64(raw[at + 8]) << 16
-            if at + 9 + n > length or to + m > whole:
-                return False
-            if not _block(_big(raw, at, 2), address + at + 9, n, np.int64(base) + to, m, c, written):
-                return False
-            at, to = at + 9 + n, to + m
-        if to != whole:
-            return False
-    _unpack(np.int64(base) + first, width, size, target)
+            to[i] = raw[n_key + i]
+    elif not _blocks(address, n_key, length, scratch, whole, codecs, written):
+        return False
+    _unpack(scratch + first, piece[5], size, piece[6])
     return True
 
 
-def _baskets(addresses: Any, table: Any, codecs: Any, scratch: Any, written: Any, left: Any) -> None:
-    for i in range(addresses.size):
-        left[i] = not _basket(addresses[i], table[i], codecs, scratch, written)
+@scalar
+def basket_range(
+    first: int, last: int, row: int, addresses: Any, table: Any, codecs: Any, scratch: int, written: int, left: Any
+) -> None:
+    """Decode baskets; mark those that are left. All arguments behind *row* are addresses."""
+    where, marks = column(addresses, np.int64), column(left, np.uint8)
+    functions = column(codecs, np.int64)
+    for i in range(first, last):
+        piece = column(np.uint64(np.int64(table) + 56 * i), np.int64)
+        done = _basket(where[i], piece, functions, np.int64(scratch), np.int64(written))
+        marks[i] = 0 if done else 1
 
 
-def _one(codec: int, where: Any, codecs: Any, written: Any) -> None:
-    _block(codec, where[0], where[1], where[2], where[3], codecs, written)
-
-
-@functools.cache
-def _compiled() -> tuple[Callable[..., None], Callable[..., None]]:
-    numbers = types.int64[::1]
-    several = types.void(numbers, types.int64[:, ::1], numbers, types.uint8[::1], numbers, types.boolean[::1])
-    single = types.void(types.int64, numbers, numbers, numbers)
-    with no_extensions():
-        try:
-            make = functools.partial(njit, nogil=True, error_model="numpy", cache=True)
-            return make(several)(_baskets), make(single)(_one)
-        except RuntimeError:  # there is no folder that Numba could write to
-            make = functools.partial(njit, nogil=True, error_model="numpy")
-            return make(several)(_baskets), make(single)(_one)
+_LOOP = Loop(__name__, "basket_range", ("addresses", "table", "codecs", "scratch", "written", "left"))
 
 
 def decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -291,13 +282,16 @@ def decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
     table
         int64 of shape (n, fields of :class:`Piece`).
     """
-    if not works():
-        return np.arange(len(addresses))
-    left = np.empty(len(addresses), np.bool_)
+    return _decode(addresses, table) if works() else np.arange(len(addresses))
+
+
+def _decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
+    left = np.empty(len(addresses), np.uint8)
     try:
         work = _idle.pop()
     except IndexError:
         work = _Workspace()
-    _compiled()[0](addresses, table, work.codecs, work.scratch, work.written, left)
+    arrays = (addresses, np.ascontiguousarray(table), work.codecs, work.scratch, work.written, left)
+    compiled_loop(_LOOP)(0, len(addresses), 0, *(np.uint64(one.ctypes.data) for one in arrays))
     _idle.append(work)
     return np.flatnonzero(left)
