@@ -166,6 +166,8 @@ class RunConfig(Model):
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
+    skim: tuple[Literal["parquet", "root"], ...] = ()
+    """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 

@@ -106,9 +106,9 @@ class Tally:
         del self._open[key]
         self.counts = self.counts + file.counts
         self.complete.append(file.info)
-        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0])]
-        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-        order = np.argsort(joined["entry"], kind="stable")  # a GPU finds them in any order
+        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0]) if selected]
+        joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
+        order = np.argsort(joined.get("entry", ()), kind="stable")  # a GPU finds them in any order
         self.selected[key] = {name: values[order] for name, values in joined.items()}
 
     def finish(self) -> None:

@@ -16,12 +16,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation
+from .. import cluster, engine, measurement, normalisation, skim
 from ..config import RunConfig
 from ..errors import InputError
 from ..read import ColumnCache
 from ..tally import Tally
 from . import page, run_folder, scan, stack
+
+SKIM = "skim"
+"""The folder of the skims in a run's."""
 
 Figures = list[tuple[Path, str]]
 """PNG files and what each shows."""
@@ -45,11 +48,17 @@ def run(
     """
     console = Console()
     measurement.check(config)
+    skim.require(config)
     prepare(folder, overwrite=overwrite)
+    pieces = skim.Pieces(folder / SKIM, config, fresh=True) if config.skim else None
     with mapping(workers) as mapper, _progress(console) as progress:
-        tally = engine.run(config, mapper, progress, limit_files, cache)
+        selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
+        tally = engine.run(config, selecting, progress, limit_files, cache)
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
+    if pieces is not None:
+        results["skim"] = [part._asdict() for part in skim.write(config, tally, pieces, folder / SKIM)]
+        pieces.remove()
     measured = _fit(config, tally, folder, histograms, results)
     run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
     figures = _draw(config, folder, histograms, measured, results["warnings"])
