@@ -150,6 +150,19 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
 
 
+class ExecutionConfig(Model):
+    """How a run deals with what fails; nothing here changes a result."""
+
+    attempts: int = Field(default=3, ge=1, le=100)
+    """How often a file or a range of events is tried before it is left out."""
+    back_off: float = Field(default=1.0, ge=0, le=3600)
+    """Seconds before the second attempt; each further one waits twice as long."""
+    max_failures: int | None = Field(default=None, ge=0)
+    """The run is given up when more files than this have failed; null: never."""
+    commit_seconds: float = Field(default=5.0, ge=0, le=3600)
+    """What is done is written to the ledger at least this often."""
+
+
 class RunConfig(Model):
     """A whole run."""
 
@@ -163,6 +176,7 @@ class RunConfig(Model):
     """Events of a work item, at most."""
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
+    execution: ExecutionConfig = ExecutionConfig()
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""

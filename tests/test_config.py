@@ -88,7 +88,10 @@ KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (("lumi",), "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, chunk_memory, processes, "),
+        (
+            ("lumi",),
+            "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, chunk_memory, execution, ",
+        ),
         (("datasets", 0, "xsec"), f"'xsec' in datasets.0; known: {KNOWN_DATASET}"),
         (("processes", "ZZ", "colour"), "'colour' in processes.ZZ; known: label, color"),
         (("processes", "label", "x"), "'x' in processes.label; known: label, color"),

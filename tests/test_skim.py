@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from gpuhiggs import config, engine, normalisation, skim
+from gpuhiggs import config, engine, normalisation, skim, work
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError, MissingExtraError, RunError
 from gpuhiggs.report import process
@@ -50,13 +50,13 @@ def _config(four_muon_config: Callable[..., RunConfig], paths: list[Path], **set
     return four_muon_config(dataset | scale, **{"luminosity": 3.0, "skim": ["parquet", "root"], **settings})
 
 
-def _shuffled(function: Callable[[Any], Any], arguments: Any) -> Iterator[Any]:
-    results = [function(argument) for argument in arguments]
-    random.Random(3).shuffle(results)
-    yield from results
+def _shuffled(function: Callable[[Any], Any], queue: work.Work) -> Iterator[Any]:
+    while results := [function(argument) for argument in iter(queue.take, None)]:
+        random.Random(3).shuffle(results)
+        yield from results
 
 
-def _skim(loaded: RunConfig, folder: Path, mapper: Any = engine.serially) -> tuple[Tally, list[files.Written]]:
+def _skim(loaded: RunConfig, folder: Path, mapper: Any = work.serially) -> tuple[Tally, list[files.Written]]:
     pieces = Pieces(folder, loaded, fresh=True)
     tally = engine.run(loaded, skim.keeping(mapper, loaded, pieces))
     written = skim.write(loaded, tally, pieces, folder)
@@ -133,7 +133,7 @@ def test_chunks_and_order_do_not_matter(
 
 def test_leaving_out(four_muon_config: Callable[..., RunConfig], sample: list[Path]) -> None:
     loaded = _config(four_muon_config, sample)
-    tally = engine.run(loaded, skim.leaving_out(engine.serially))
+    tally = engine.run(loaded, skim.leaving_out(work.serially))
     assert all(not selected for selected in tally.selected.values())
     assert tally.counts.digest() == engine.run(loaded).counts.digest()
 

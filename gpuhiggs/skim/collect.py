@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from .. import channels
 from ..config import RunConfig
+from ..engine import is_transient
 from ..errors import GpuhiggsError, SchemaError
 from ..read import ColumnCache, EventFile, opened
 from ..tally import Failure, Partial
+from ..work import Mapper, Work
 from .pieces import Pieces
 
 IDENTITY = {"run": np.int64, "luminosity_block": np.int64, "event": np.uint64}
 """The columns of ``events`` in a schema that say which event it is; one that a format does not have is left out."""
 
-Apply = Callable[[Any, Any], Iterator[Any]]
-"""A mapper of the engine."""
 
-
-class Identified(NamedTuple):
+@dataclass(frozen=True)
+class Identified:
     """Applies a function to a work item and adds to its selected events which they are; sent to workers."""
 
     function: Callable[[Any], Any]
@@ -31,7 +32,7 @@ class Identified(NamedTuple):
     cache: ColumnCache | None
 
     def __call__(self, argument: Any) -> Any:
-        """Apply; an event that cannot be identified fails its item, as one that cannot be read does."""
+        """Mapper; an event that cannot be identified fails its item, as one that cannot be read does."""
         result = self.function(argument)
         if not isinstance(result, Partial):
             return result
@@ -40,7 +41,7 @@ class Identified(NamedTuple):
             with opened(item.path, self.trees, self.cache) as events:
                 return result._replace(selected=self._identified(events, result))
         except GpuhiggsError as error:
-            return Failure(item.dataset, item.path, item.start, item.stop, str(error))
+            return Failure(*item, str(error), is_transient(error))
 
     def _identified(self, events: EventFile, result: Partial) -> dict[str, np.ndarray]:
         item, found = result.item, result.selected
@@ -69,30 +70,31 @@ def _unsigned(values: np.ndarray) -> np.ndarray:
     return values.view(f"u{values.dtype.itemsize}") if values.dtype.kind == "i" else values
 
 
-class LeftOut(NamedTuple):
+@dataclass(frozen=True)
+class LeftOut:
     """Applies a function to a work item and leaves its selected events out; sent to workers."""
 
     function: Callable[[Any], Any]
 
     def __call__(self, argument: Any) -> Any:
-        """Apply."""
+        """Mapper."""
         result = self.function(argument)
         return result._replace(selected={}) if isinstance(result, Partial) else result
 
 
-def leaving_out(mapper: Apply) -> Apply:
+def leaving_out(mapper: Mapper) -> Mapper:
     """Return a mapper whose results hold no selected events: nobody asked for them."""
-    return lambda function, arguments: mapper(LeftOut(function), arguments)
+    return lambda function, work: mapper(LeftOut(function), work)
 
 
-def keeping(mapper: Apply, config: RunConfig, pieces: Pieces, cache: ColumnCache | None = None) -> Apply:
+def keeping(mapper: Mapper, config: RunConfig, pieces: Pieces, cache: ColumnCache | None = None) -> Mapper:
     """Return a mapper that puts the selected events of each result on the disk and hands the rest on."""
     schema = channels.find(config.selection.channel).schema(config.selection)
     known = schema.collections.get("events", {})
     branches = {column: known[column].branches for column in IDENTITY if column in known}
 
-    def apply(function: Callable[[Any], Any], arguments: Any) -> Iterator[Any]:
-        for result in mapper(Identified(function, schema.trees, branches, cache), arguments):
+    def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
+        for result in mapper(Identified(function, schema.trees, branches, cache), work):
             if isinstance(result, Partial):
                 pieces.keep(result.item, result.selected)
                 yield result._replace(selected={})
