@@ -6,10 +6,7 @@ user's own. Any part of it can be overridden, and the whole is written next to t
 
 from __future__ import annotations
 
-import glob
 import math
-import os
-import re
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -21,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from . import channel_file
 from .errors import ConfigError
+from .file_list import absolute, expand
 from .histogram import Axis
 
 M = TypeVar("M", bound=BaseModel)
@@ -177,6 +175,8 @@ class RunConfig(Model):
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     execution: ExecutionConfig = ExecutionConfig()
+    redirectors: tuple[str, ...] = ()
+    """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = {}
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
@@ -274,7 +274,7 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
     if isinstance(raw.get("lumi_mask"), str):
-        raw["lumi_mask"] = _absolute(raw["lumi_mask"], path.parent)
+        raw["lumi_mask"] = absolute(raw["lumi_mask"], path.parent)
     return validate(RunConfig, raw, str(path))
 
 
@@ -362,9 +362,9 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
     A selection may name another one as its ``base``, and say only what differs.
     """
     if name.endswith(".py"):
-        raw = channel_file.load(Path(_absolute(name, path.parent))).selection()
+        raw = channel_file.load(Path(absolute(name, path.parent))).selection()
     elif name.endswith((".yaml", ".yml")):
-        name = _absolute(name, path.parent)
+        name = absolute(name, path.parent)
         path = Path(name)
         raw = read_yaml(path)
     else:
@@ -393,33 +393,3 @@ def _replace(key: str, base: Any, value: Any) -> Any:
     if key == "triggers" or not isinstance(base, dict) or not isinstance(value, dict):
         return value
     return {**base, **value} if key == "histograms" else _merge(base, value)
-
-
-def _absolute(entry: str, folder: Path) -> str:
-    expanded = os.path.expandvars(os.path.expanduser(entry))
-    if unset := re.search(r"\$\{?(\w+)", expanded):
-        msg = f"{entry}: the environment variable {unset.group(1)} is not set"
-        raise ConfigError(msg)
-    return expanded if "://" in expanded else str(folder.resolve() / expanded)
-
-
-def expand(entries: list[str], folder: Path) -> list[str]:
-    """Return the files that paths, patterns and URLs stand for, in order.
-
-    Raises
-    ------
-    ConfigError
-        If a pattern matches no file, or a variable in a path is not set.
-    """
-    files: list[str] = []
-    for entry in entries:
-        path = _absolute(entry, folder)
-        if glob.has_magic(path) and "://" not in path:
-            found = sorted(glob.glob(path))
-            if not found:
-                msg = f"{path}: no file matches"
-                raise ConfigError(msg)
-            files.extend(found)
-        else:
-            files.append(path)
-    return files

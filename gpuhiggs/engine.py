@@ -7,6 +7,7 @@ whoever calls them, one process or a cluster, in whatever order and how often, g
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -18,7 +19,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import channels
+from . import channels, file_list
 from .books import Books, Progress, stamp
 from .catalogue import lumi_mask
 from .channels import Channel
@@ -192,7 +193,7 @@ class Job(NamedTuple):
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with opened(path, prepared.request.schema.trees, self.cache) as events:
+            with _opened(prepared, path, self.cache) as events:
                 resolved = events.resolve(prepared.request)
                 _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
@@ -213,6 +214,23 @@ class Job(NamedTuple):
             return _process(prepare(self.config_json, item.dataset), item, self.cache)
         except Exception as error:  # whatever it is, the other files are not to suffer
             return Failure(*item, _explained(error, item.path), is_transient(error))
+
+
+@contextlib.contextmanager
+def _opened(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+    """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
+    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    with contextlib.ExitStack() as stack:
+        for place in others:
+            try:
+                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+            except FileError as error:
+                _log.info("%s; the next redirector is asked", error)
+            else:
+                break
+        else:
+            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+        yield events
 
 
 def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> None:
@@ -240,7 +258,7 @@ def is_transient(error: Exception) -> bool:
 
 def _process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None) -> Partial:
     began = time.perf_counter()
-    with opened(item.path, prepared.request.schema.trees, cache) as events:
+    with _opened(prepared, item.path, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
     read = time.perf_counter() - began
     counts, selected = run_kernel(prepared, columns, item.stop - item.start)
