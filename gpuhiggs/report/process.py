@@ -102,6 +102,9 @@ def _skim(
     config: RunConfig, tally: Tally, pieces: skim.Pieces, folder: Path, results: dict[str, Any], *, resume: bool
 ) -> None:
     """Write the skims; what a run that is taken up again did before without one cannot be in it, and is a warning."""
+    if (finished := pieces.finished(tally)) is not None:
+        results["skim"] = finished
+        return
     try:
         results["skim"] = [part._asdict() for part in skim.write(config, tally, pieces, folder)]
     except RunError as error:
@@ -110,7 +113,7 @@ def _skim(
         results["warnings"].append(f"no new skim: {error}")
     else:
         if not tally.failures:
-            pieces.remove()
+            pieces.finish(tally, results["skim"])
 
 
 def _fit(

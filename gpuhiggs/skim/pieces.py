@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from .. import channels
 from ..config import RunConfig
 from ..errors import InputError, RunError
-from ..tally import FileInfo, WorkItem
+from ..tally import FileInfo, Tally, WorkItem
+
+_NOTE = "finished.json"
 
 Rows = dict[str, np.ndarray]
 """Columns of the same length."""
@@ -113,6 +117,22 @@ class Pieces:
             chain.insert(0, (before[chain[0][0]], chain[0][0]))
         return chain
 
-    def remove(self) -> None:
-        """Remove the pieces: the skim is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def finish(self, tally: Tally, written: list[dict[str, Any]]) -> None:
+        """Remove the pieces, which are in the files now, and note what was made of which files."""
+        note = {"complete": _complete(tally), "written": written}
+        (self.folder / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+        for path in self.folder.glob("*.npz"):
+            path.unlink()
+
+    def finished(self, tally: Tally) -> list[dict[str, Any]] | None:
+        """Return what :meth:`finish` was told when the same files were complete; None: there is something to write."""
+        try:
+            note = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        written: list[dict[str, Any]] = note["written"]
+        return written if note["complete"] == _complete(tally) and not any(self.folder.glob("*.npz")) else None
+
+
+def _complete(tally: Tally) -> list[list[str]]:
+    return sorted([info.dataset, info.path] for info in tally.complete)
