@@ -250,16 +250,28 @@ def test_run_that_goes_on(
     assert json.loads((out / "results.json").read_text())["skim"][0]["events"] == 90
 
 
-def test_run_that_goes_on_with_a_skim_asked_for_too_late(
+def test_skim_asked_for_when_all_was_done(
     four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """It is another configuration: the events are processed again."""
     monkeypatch.setattr(process, "_draw", lambda *_: [])
     loaded = _config(four_muon_config, sample)
     assert process.run(loaded.model_copy(update={"skim": ()}), tmp_path / "out", workers=0) == 0
     assert process.run(loaded, tmp_path / "out", workers=0, resume=True) == 0
-    [warning] = json.loads((tmp_path / "out" / "results.json").read_text())["warnings"]
-    assert "no new skim" in warning
-    assert "run with --overwrite" in warning
+    assert len(_root(tmp_path / "out" / "skim" / "mc.root")["run"]) == 90
+
+
+def test_pieces_that_somebody_removed(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results stand, and what is missing is said: a warning, and the exit status."""
+    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    loaded, out = _config(four_muon_config, sample), tmp_path / "out"
+    assert process.run(loaded, out, workers=0) == 0
+    (out / "skim" / ".pieces" / "finished.json").unlink()
+    assert process.run(loaded, out, workers=0, resume=True) == 1
+    warnings = json.loads((out / "results.json").read_text())["warnings"]
+    assert any("no new skim" in warning and "run with --overwrite" in warning for warning in warnings)
 
 
 def test_unknown_format(four_muon_config: Callable[..., RunConfig], sample: list[Path]) -> None:
@@ -328,7 +340,8 @@ def test_pieces_of_another_selection_are_not_taken(
     _keep(pieces, (0, 30))
     loaded = _config(four_muon_config, sample)
     assert _entries(Pieces(tmp_path, loaded, fresh=False)) == list(range(30))
-    other = loaded.model_copy(update={"selection": loaded.selection.model_copy(update={"reference": "another"})})
+    cuts = loaded.selection.cuts | {"muon": loaded.selection.cuts["muon"] | {"pt_min": 9.0}}
+    other = loaded.model_copy(update={"selection": loaded.selection.model_copy(update={"cuts": cuts})})
     with pytest.raises(RunError, match="missing"):
         _entries(Pieces(tmp_path, other, fresh=False))
     with pytest.raises(RunError, match="missing"):

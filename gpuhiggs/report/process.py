@@ -86,7 +86,8 @@ def run(
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
-    return 0 if converged and not tally.failures and "fit_error" not in results else 1
+    whole = not config.skim or "skim" in results
+    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
