@@ -41,12 +41,12 @@ class Leptons(NamedTuple):
     """Whether the lepton looks like a prompt one."""
 
 
-def _wrapped(phi: Array) -> Array:
+def wrapped(phi: Array) -> Array:
     return (phi + np.pi) % (2 * np.pi) - np.pi
 
 
-def _z_decays(rng: np.random.Generator, mass: Array) -> tuple[Array, Array, Array]:
-    """Return (pt, eta, phi), each of shape (2, Z), of the massless leptons of moving, unpolarised Z bosons."""
+def two_body_decays(rng: np.random.Generator, mass: Array) -> tuple[Array, Array, Array]:
+    """Return (pt, eta, phi), each of shape (2, n), of two massless daughters of moving, unpolarised particles."""
     n = mass.size
     cos, angle = rng.uniform(-1, 1, n), rng.uniform(-np.pi, np.pi, n)
     both = np.array([[1.0], [-1.0]]) * mass / 2  # back to back in the rest frame
@@ -54,7 +54,7 @@ def _z_decays(rng: np.random.Generator, mass: Array) -> tuple[Array, Array, Arra
     boost = rng.exponential(25.0, n) / mass  # transverse momentum of the Z over its mass
     px = np.sqrt(1 + boost**2) * px + boost * mass / 2
     pt = np.hypot(px, py)
-    return pt, np.arcsinh(pz / pt) + rng.normal(0, 0.8, n), _wrapped(np.arctan2(py, px) + rng.uniform(-np.pi, np.pi, n))
+    return pt, np.arcsinh(pz / pt) + rng.normal(0, 0.8, n), wrapped(np.arctan2(py, px) + rng.uniform(-np.pi, np.pi, n))
 
 
 def _zz(rng: np.random.Generator, events: Array) -> Leptons:
@@ -62,7 +62,7 @@ def _zz(rng: np.random.Generator, events: Array) -> Leptons:
     n = events.size
     on_shell = np.clip(91.19 + 1.25 * rng.standard_cauchy((2, n)), 20, 130)
     masses = (on_shell[0], np.where(rng.random(n) < 0.4, on_shell[1], rng.uniform(3, 115, n)))
-    decays = [_z_decays(rng, mass) for mass in masses]
+    decays = [two_body_decays(rng, mass) for mass in masses]
     pt, eta, phi = (np.concatenate(parts) for parts in zip(*decays, strict=True))
     ghost = rng.random(n) < 0.01  # the positive leptons are one particle, found twice
     eta[2, ghost], phi[2, ghost] = eta[0, ghost] + 0.005, phi[0, ghost]
@@ -72,7 +72,7 @@ def _zz(rng: np.random.Generator, events: Array) -> Leptons:
     return Leptons(np.tile(events, 4), kind.ravel(), pt.ravel(), eta.ravel(), phi.ravel(), charge.ravel(), good)
 
 
-def _unrelated(rng: np.random.Generator, events: Array, good: float, scale: float) -> Leptons:
+def unrelated(rng: np.random.Generator, events: Array, good: float, scale: float) -> Leptons:
     """Return one lepton for each entry of *events*, of exponential pt; a share of them *good*."""
     n = events.size
     return Leptons(
@@ -94,15 +94,15 @@ def leptons(rng: np.random.Generator, n_events: int, preselected: float) -> Lept
     few = np.setdiff1d(np.arange(n_events), four)
     few = np.repeat(few, rng.choice(4, few.size, p=[0.5, 0.3, 0.15, 0.05]))
     soft = np.repeat(np.arange(n_events), rng.poisson(0.2, n_events))
-    hard = [_zz(rng, four[is_zz]), _unrelated(rng, np.repeat(four[~is_zz], 4), 0.7, 25.0)]
+    hard = [_zz(rng, four[is_zz]), unrelated(rng, np.repeat(four[~is_zz], 4), 0.7, 25.0)]
     hard = [part._replace(pt=np.maximum(part.pt, GOOD_PT)) for part in hard]
-    rest = [_unrelated(rng, extra, 0.8, 25.0), _unrelated(rng, few, 0.5, 20.0)]
-    faint = _unrelated(rng, soft, 0.2, 1.0)
+    rest = [unrelated(rng, extra, 0.8, 25.0), unrelated(rng, few, 0.5, 20.0)]
+    faint = unrelated(rng, soft, 0.2, 1.0)
     faint = faint._replace(pt=np.minimum(faint.pt + 2.0, 4.9))
     return Leptons(*(np.concatenate(parts) for parts in zip(*hard, *rest, faint, strict=True)))
 
 
-def _collection(tuple_type: type, n_events: int, event: Array, columns: dict[str, Array]) -> dict[str, Array]:
+def collection(tuple_type: type, n_events: int, event: Array, columns: dict[str, Array]) -> dict[str, Array]:
     """Return a collection's columns in the declared types, the objects of an event by falling pt."""
     order = np.lexsort((-columns["pt"], event))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(event, minlength=n_events))])
@@ -112,7 +112,7 @@ def _collection(tuple_type: type, n_events: int, event: Array, columns: dict[str
     }
 
 
-def _built(inputs: type, n_events: int, collections: dict[str, dict[str, Array]]) -> Any:
+def built_inputs(inputs: type, n_events: int, collections: dict[str, dict[str, Array]]) -> Any:
     """Build an ``Inputs`` from collections of columns."""
     for name, tuple_type in fields(inputs).items():
         if not has_objects(inputs, name):
@@ -124,7 +124,7 @@ def _built(inputs: type, n_events: int, collections: dict[str, dict[str, Array]]
     return assemble(inputs, n_events, arrays)
 
 
-def _events(rng: np.random.Generator, n: int) -> dict[str, Array]:
+def gate_events(rng: np.random.Generator, n: int) -> dict[str, Array]:
     """Return the columns of the data-quality gate: a few per cent of the events fail each cut."""
     return {
         "run": rng.choice([297050, 306091, 315252, 325175], n),
@@ -144,14 +144,14 @@ def _fsr_photons(rng: np.random.Generator, n_events: int, source: Leptons) -> tu
     columns = {
         "pt": np.concatenate([1.5 + rng.exponential(6.0, n), 1.5 + rng.exponential(4.0, k)]),
         "eta": np.concatenate([source.eta[owner] + dr * np.cos(direction), rng.normal(0, 1.3, k)]),
-        "phi": np.concatenate([_wrapped(source.phi[owner] + dr * np.sin(direction)), rng.uniform(-np.pi, np.pi, k)]),
+        "phi": np.concatenate([wrapped(source.phi[owner] + dr * np.sin(direction)), rng.uniform(-np.pi, np.pi, k)]),
         "iso": rng.exponential(0.6, n + k),
     }
     around = np.bincount(owner, columns["pt"][:n], minlength=source.pt.size)
     return np.concatenate([source.event[owner], noise]), columns, around
 
 
-def _quality(rng: np.random.Generator, good: Array) -> dict[str, Array]:
+def lepton_quality(rng: np.random.Generator, good: Array) -> dict[str, Array]:
     """Return what muons and electrons have in common: impact parameters and isolation, wider for those not *good*."""
     n = good.size
     return {
@@ -163,7 +163,7 @@ def _quality(rng: np.random.Generator, good: Array) -> dict[str, Array]:
     }
 
 
-def _jets(rng: np.random.Generator, n_events: int) -> tuple[Array, dict[str, Array]]:
+def random_jets(rng: np.random.Generator, n_events: int) -> tuple[Array, dict[str, Array]]:
     busy = rng.random(n_events) < 0.15
     event = np.repeat(np.arange(n_events), rng.poisson(np.where(busy, 6.0, 1.2)))
     n = event.size
@@ -183,7 +183,7 @@ def four_lepton(n_events: int, preselected: float, seed: int = 1) -> cms.Inputs:
     rng = np.random.default_rng(seed)
     source = leptons(rng, n_events, preselected)
     photon_event, photons, around = _fsr_photons(rng, n_events, source)
-    common = {**source._asdict(), **_quality(rng, source.good), "charge": source.charge}
+    common = {**source._asdict(), **lepton_quality(rng, source.good), "charge": source.charge}
     common["iso"] = common["iso"] + around / source.pt  # an isolation cone holds the photons radiated into it
     is_muon, n = source.kind == 13, source.pt.size
 
@@ -208,13 +208,13 @@ def four_lepton(n_events: int, preselected: float, seed: int = 1) -> cms.Inputs:
     def chosen(columns: dict[str, Array], mask: Array) -> dict[str, Array]:
         return {name: values[mask] for name, values in {**common, **columns}.items()}
 
-    jet_event, jets = _jets(rng, n_events)
-    built: cms.Inputs = _built(cms.Inputs, n_events, {
-        "events": _events(rng, n_events),
-        "muons": _collection(Muons, n_events, source.event[is_muon], chosen(muons, is_muon)),
-        "electrons": _collection(Electrons, n_events, source.event[~is_muon], chosen(electrons, ~is_muon)),
-        "fsr_photons": _collection(FsrPhotons, n_events, photon_event, photons),
-        "jets": _collection(Jets, n_events, jet_event, jets),
+    jet_event, jets = random_jets(rng, n_events)
+    built: cms.Inputs = built_inputs(cms.Inputs, n_events, {
+        "events": gate_events(rng, n_events),
+        "muons": collection(Muons, n_events, source.event[is_muon], chosen(muons, is_muon)),
+        "electrons": collection(Electrons, n_events, source.event[~is_muon], chosen(electrons, ~is_muon)),
+        "fsr_photons": collection(FsrPhotons, n_events, photon_event, photons),
+        "jets": collection(Jets, n_events, jet_event, jets),
         "met": {"pt": rng.exponential(45.0, n_events)},
     })  # fmt: skip
     return built
@@ -234,9 +234,9 @@ def four_lepton_atlas(n_events: int, preselected: float, seed: int = 1) -> atlas
         "ptcone30": rng.exponential(np.where(source.good, 0.05, 0.3), n) * source.pt,
         "etcone20": rng.normal(0.02, np.where(source.good, 0.06, 0.3), n) * source.pt,
     }
-    built: atlas.Inputs = _built(atlas.Inputs, n_events, {
-        "events": _events(rng, n_events),
+    built: atlas.Inputs = built_inputs(atlas.Inputs, n_events, {
+        "events": gate_events(rng, n_events),
         "scale_factors": {name: rng.normal(1, 0.05, n_events) for name in atlas.ScaleFactors._fields},
-        "leptons": _collection(atlas.AtlasLeptons, n_events, source.event, columns),
+        "leptons": collection(atlas.AtlasLeptons, n_events, source.event, columns),
     })  # fmt: skip
     return built

@@ -112,6 +112,28 @@ def variable_bin(x, bins, edges, start):
 
 
 @scalar
+def bin_of(histograms, number, x):
+    """Return the bin of *x* on the axis of a histogram, flow bins included."""
+    layout = histograms.layout
+    row = number * LAYOUT
+    bins = layout[row + BINS]
+    if layout[row + UNIFORM] == 1:
+        return uniform_bin(x, bins, histograms.limits[2 * number], histograms.limits[2 * number + 1])
+    return variable_bin(x, bins, histograms.edges, layout[row + EDGES])
+
+
+@scalar
+def plane_cell(histograms, number_x, x, number_y, y):
+    """Return the cell of (x, y) in the plane of two histograms' axes, rows of y for each bin of x, or -1 outside."""
+    bins_y = histograms.layout[number_y * LAYOUT + BINS]
+    i = bin_of(histograms, number_x, x)
+    j = bin_of(histograms, number_y, y)
+    if i < 1 or i > histograms.layout[number_x * LAYOUT + BINS] or j < 1 or j > bins_y:
+        return -1
+    return (i - 1) * bins_y + j - 1
+
+
+@scalar
 def fill(histograms, number, category, x, shift, weight):
     """Fill *x* with *weight* into a category of a histogram, for the variation *shift* (0 is nominal)."""
     layout = histograms.layout
@@ -121,10 +143,7 @@ def fill(histograms, number, category, x, shift, weight):
     if category < 0 or category >= layout[row + CATEGORIES] or shift < 0 or shift >= shifts:
         add(histograms.misfilled, 0, 1)
         return
-    if layout[row + UNIFORM] == 1:
-        found = uniform_bin(x, bins, histograms.limits[2 * number], histograms.limits[2 * number + 1])
-    else:
-        found = variable_bin(x, bins, histograms.edges, layout[row + EDGES])
+    found = bin_of(histograms, number, x)
     cell = category * (bins + 2) + found
     add(histograms.sumw, layout[row + OFFSET] + cell * layout[row + VARIATIONS] + shift, weight.q)
     square = layout[row + OFFSET2] + (cell * shifts + shift) * 2

@@ -234,6 +234,12 @@ def body(event, shift, inputs, cuts, tables, out):
             add(out.errors, OVER_CAPACITY, 1)
         return
     steps, state = steps_passed(leptons, n, cuts)
+    finish(event, shift, inputs, cuts, leptons, steps, state, steps == len(STEPS), out)
+
+
+@scalar
+def finish(event, shift, inputs, cuts, leptons, steps, state, selected, out):
+    """Weigh an event, count the steps that it passes, and reconstruct and fill it if it is selected."""
     if steps == 0:
         return
     value = event_weight(event, inputs, cuts)
@@ -245,7 +251,7 @@ def body(event, shift, inputs, cuts, tables, out):
     if shift == 0:
         for step in range(steps):
             sums.count(out.cutflow, step, weight)
-    if steps < 4:
+    if not selected:
         return
     four = p4.plus(dressed_pair(leptons, 0, 1), dressed_pair(leptons, 2, 3))
     m4l = p4.mass(four)

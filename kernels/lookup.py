@@ -131,6 +131,32 @@ def category_reference(tables, node, variables):
 
 
 @scalar
+def follow(tables, reference, variables):
+    """Return where binnings and categories lead: a constant or a node of another kind."""
+    while reference >= 0:
+        kind = tables.nodes[reference]
+        if kind == BINNING:
+            reference = bin_reference(tables, reference, variables)
+        elif kind == CATEGORY:
+            reference = category_reference(tables, reference, variables)
+        else:
+            break
+    return reference
+
+
+@scalar
+def tabulated(tables, root, variables):
+    """Return what :func:`evaluate` does, for corrections of binnings and categories alone: less to compile and run.
+
+    Whether a correction is one says :attr:`gpuhiggs.corrections.Library.tabulated`.
+    """
+    reference = follow(tables, root, variables)
+    if reference < 0:
+        return tables.values[~reference], FOUND
+    return NAN, tables.nodes[reference + 1]
+
+
+@scalar
 def rounded(x):
     """Return the integral float64 nearest to x; halves go away from zero."""
     size = abs(x)
@@ -144,15 +170,9 @@ def descend(tables, reference, variables):
     nodes = tables.nodes
     pending = local_int(RULES)
     depth = 0
-    value = 0.0
     while True:
+        reference = follow(tables, reference, variables)
         kind = nodes[reference] if reference >= 0 else FORMULA
-        if kind == BINNING:
-            reference = bin_reference(tables, reference, variables)
-            continue
-        if kind == CATEGORY:
-            reference = category_reference(tables, reference, variables)
-            continue
         if kind == TRANSFORM:
             pending[depth] = reference
             depth += 1

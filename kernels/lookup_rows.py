@@ -22,10 +22,11 @@ class Inputs(NamedTuple):
 
 
 class Cuts(NamedTuple):
-    """Which correction, and how many inputs it has."""
+    """Which correction, how many inputs it has, and whether it is made of binnings and categories alone."""
 
     root: int
     n: int
+    tabulated: int
 
 
 class Tables(NamedTuple):
@@ -66,6 +67,9 @@ def body(event, shift, inputs, cuts, tables, out):
     variables = local(SLOTS)
     for i in range(cuts.n):
         variables[i] = inputs.variables[event * cuts.n + i]
-    value, code = lookup.evaluate(tables.corrections, cuts.root, variables)
+    if cuts.tabulated == 1:
+        value, code = lookup.tabulated(tables.corrections, cuts.root, variables)
+    else:
+        value, code = lookup.evaluate(tables.corrections, cuts.root, variables)
     out.values[event] = value
     out.codes[event] = code

@@ -7,10 +7,27 @@ from __future__ import annotations
 
 from .. import channel_file
 from ..errors import ConfigError
-from . import diphoton, four_lepton, four_lepton_atlas, from_file
+from . import (
+    dilepton,
+    dilepton_atlas,
+    diphoton,
+    diphoton_atlas,
+    four_lepton,
+    four_lepton_atlas,
+    four_lepton_atlas_2025,
+    from_file,
+)
 from .channel import Channel
 
-_ALL = (four_lepton.CHANNEL, four_lepton_atlas.CHANNEL, diphoton.CHANNEL)
+_ALL = (
+    four_lepton.CHANNEL,
+    four_lepton_atlas.CHANNEL,
+    four_lepton_atlas_2025.CHANNEL,
+    diphoton.CHANNEL,
+    diphoton_atlas.CHANNEL,
+    dilepton.CHANNEL,
+    dilepton_atlas.CHANNEL,
+)
 CHANNELS: dict[str, Channel] = {channel.name: channel for channel in _ALL}
 
 __all__ = ["CHANNELS", "Channel", "find"]

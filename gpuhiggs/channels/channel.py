@@ -29,6 +29,8 @@ class Channel(NamedTuple):
     """The categories of a histogram, by its name, in the kernel's order."""
     unused: Callable[[SelectionConfig], tuple[str, ...]] = lambda selection: ()
     """Columns that the kernel does not touch with this configuration."""
+    check: Callable[[SelectionConfig], None] = lambda selection: None
+    """Raises ConfigError where parts of a selection do not fit each other."""
 
     @property
     def launch_fills(self) -> int:
@@ -60,6 +62,7 @@ class Channel(NamedTuple):
         if wrong:
             msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
             raise ConfigError(msg)
+        self.check(selection)
         return [HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names]
 
     def schema(self, selection: SelectionConfig) -> schema.Schema:

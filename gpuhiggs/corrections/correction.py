@@ -62,6 +62,11 @@ class Library:
         """How many variables an evaluation needs room for, whichever the correction."""
         return self._writer.slots
 
+    @property
+    def tabulated(self) -> bool:
+        """Whether all of them are made of binnings and categories, so that ``lookup.tabulated`` can be used."""
+        return self._writer.tabulated
+
     def tables(self) -> lookup.Lookup:
         """Return the tables, NumPy int64 and float64; add first, then hand out."""
         return self._writer.tables()
@@ -77,6 +82,8 @@ class Compiled(NamedTuple):
     """The inputs that are left, in the order in which a kernel's column of variables holds them."""
     slots: int
     """How long that column must be: beyond the inputs it is scratch."""
+    tabulated: bool
+    """Whether ``lookup.tabulated`` gives the same."""
 
     def evaluate(self, *inputs: Any) -> np.ndarray:
         """Return the correction for arrays of inputs, which are broadcast against each other.
@@ -114,7 +121,7 @@ class Compiled(NamedTuple):
         out = lookup_rows.Out(np.zeros(1, np.int64), np.empty(n), np.empty(n, np.int64))
         arguments = [
             lookup_rows.Inputs(np.ascontiguousarray(rows).reshape(-1)),
-            lookup_rows.Cuts(self.root, len(self.variables)),
+            lookup_rows.Cuts(self.root, len(self.variables), int(self.tabulated)),
             lookup_rows.Tables(self.tables),
             out,
         ]
@@ -147,7 +154,7 @@ class Correction:
         variables = tuple(name for name in self.inputs if name not in fixed or isinstance(fixed[name], tuple))
         library = Library()
         root = library.add(self, fixed, {name: i for i, name in enumerate(variables)})
-        return Compiled(self.name, library.tables(), root, variables, library.slots)
+        return Compiled(self.name, library.tables(), root, variables, library.slots, library.tabulated)
 
     def write(self, writer: Writer, fixed: Mapping[str, Fixed], variables: Mapping[str, int], offered: int) -> int:
         """Compile into a writer's tables; see :meth:`Library.add`."""

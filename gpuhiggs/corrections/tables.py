@@ -58,6 +58,7 @@ class Writer:
         self.nodes: list[int] = []
         self.values: list[float] = []
         self.slots = 0
+        self.tabulated = True
         self._written: dict[tuple[Any, ...], int] = {}
 
     def tables(self) -> lookup.Lookup:
@@ -74,6 +75,7 @@ class Writer:
 
     def node(self, *content: int) -> int:
         """Return the reference of a node."""
+        self.tabulated &= content[0] in (lookup.BINNING, lookup.CATEGORY, lookup.ERROR)
         if content not in self._written:
             self._written[content] = len(self.nodes)
             self.nodes.extend(content)

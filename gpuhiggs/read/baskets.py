@@ -39,6 +39,11 @@ class Branch(NamedTuple):
     """Of the baskets that stand by themselves, keys included."""
     embedded: tuple[Any, ...] = ()
     """uproot's baskets of the last ones, which stand in the tree's metadata."""
+    setting: int = 0
+    """Of the compression, as ROOT writes it."""
+    stored: int = 0
+    size: int = 0
+    """Bytes of all its baskets, as stored and uncompressed, keys included."""
 
 
 class Basket(NamedTuple):

@@ -18,11 +18,25 @@ from .ttree import TreeTable
 _TREES: dict[str, type[TreeTable] | type[NtupleTable]] = {"TTree": TreeTable, "ROOT::RNTuple": NtupleTable}
 
 
+_KNOWN = {model: dict(model.known_versions) for model in uproot.classes.values() if hasattr(model, "known_versions")}
+
+
+def _forget_models() -> None:
+    """Take back what uproot has learned of ROOT's own classes from the files that it has met.
+
+    It learns from a file that says it has a version of TBranch that uproot does not know, and then reads every later
+    file of the process by that: a damaged file is not to decide about the next one.
+    """
+    for model, versions in _KNOWN.items():
+        model.known_versions.update(versions)
+
+
 class RootFile:
     """An open ROOT file."""
 
     def __init__(self, source: Source) -> None:
         self.path, self.source = source.path, source
+        _forget_models()
         # As a mapping, a colon in the path is no separator; nothing is read twice, so no cache is kept.
         self.directory: Any = uproot.open({source.file(): None}, object_cache=None, array_cache=None)
         self.uuid = str(self.directory.file.uuid)
@@ -51,11 +65,16 @@ class RootFile:
             raise SchemaError(msg)
         return _TREES[classes[name]](self, name)
 
+    def tree(self, name: str) -> Any:
+        """Return a tree as uproot reads it."""
+        _forget_models()
+        return self.directory[name]
+
     def sums(self, tree: str, names: Sequence[str]) -> float | None:
         """Return the sum of the first of some branches in a tree; None: it has none of them."""
         if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
             return None
-        found = self.directory[tree]
+        found = self.tree(tree)
         branch = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
         return None if branch is None else float(np.sum(ak.to_numpy(found[branch].array()), dtype=np.float64))
 

@@ -12,8 +12,10 @@ import numpy as np
 from uproot import AsDtype, AsJagged
 
 from ..errors import FileError
-from . import bulk
+from . import blocks, bulk, metadata
 from .baskets import Branch
+from .fetching import damaged
+from .source import Extent
 from .table import Volume
 from .values import VECTOR_HEADER, Values, flat
 
@@ -33,13 +35,33 @@ class TreeTable:
 
     def __init__(self, file: RootFile, name: str) -> None:
         self._file, self.name = file, name
-        self._tree = file.directory[name]
         self.uuid = file.uuid
-        self.entries = int(self._tree.num_entries)
-        self.branches = frozenset(self._tree.keys(recursive=False))
+        self._metadata = self._parsed()
+        if self._metadata is None:
+            self.entries = int(self._tree.num_entries)
+            self.branches = frozenset(self._tree.keys(recursive=False))
+        else:
+            self.entries, self.branches = self._metadata.entries, frozenset(self._metadata.names)
         self.sums = file.sums
         self.close = file.close
         self._described: dict[str, Branch | None] = {}
+
+    def _parsed(self) -> metadata.Metadata | None:
+        """Index the tree's branches without uproot; None: it is to read the tree."""
+        key = self._file.directory.key(self.name)
+        try:
+            [raw] = self._file.source.fetch([Extent(int(key.fSeekKey), int(key.fNbytes))])
+            payload = raw[key.fKeylen :]
+            content = bytes(payload) if len(payload) == key.fObjlen else blocks.decompress(payload, key.fObjlen)
+        except Exception as error:
+            raise damaged(self._file.source, f"tree {self.name}", error) from error
+        return metadata.parse(memoryview(content), int(key.fKeylen))
+
+    @functools.cached_property
+    def _tree(self) -> Any:
+        """The tree as uproot reads it, all branches."""
+        _log.debug("%s: tree %s: its metadata are read by uproot", self._file.path, self.name)
+        return self._file.tree(self.name)
 
     @property
     def closed(self) -> bool:
@@ -49,7 +71,8 @@ class TreeTable:
     def branch(self, name: str) -> Branch | None:
         """Return how a branch lies in its baskets; None: bulk reading does not cover it."""
         if name not in self._described:
-            self._described[name] = described(self._tree[name])
+            found = None if self._metadata is None else self._metadata.branch(name)
+            self._described[name] = found or described(self._tree[name])
         return self._described[name]
 
     def read(self, names: Sequence[str], start: int, stop: int, threads: int) -> dict[str, Values]:
@@ -73,15 +96,14 @@ class TreeTable:
 
     def volumes(self, names: Sequence[str]) -> Mapping[str, Volume]:
         """Return the bytes of branches and their counters, by codec."""
-        counters = {one.counter.name for name in names if (one := self.branch(name)) is not None and one.counter}
+        branches = {name: one for name in names if (one := self.branch(name)) is not None}
+        branches |= {one.counter.name: one.counter for one in list(branches.values()) if one.counter is not None}
         found: dict[str, Volume] = {}
-        for name in {*names, *counters}:
-            branch = self._tree[name]
-            stored, size = int(branch.compressed_bytes), int(branch.uncompressed_bytes)
-            setting = branch.member("fCompress") % 100 and branch.member("fCompress")  # uproot writes 0, and compresses
-            setting = setting or (self._file.directory.file.fCompress if stored < size else 0)
-            parts = [(codec_of(setting), stored, size)]
-            parts += [("none", len(one.data), len(one.data)) for one in branch.embedded_baskets]
+        for one in branches.values():
+            setting = one.setting if one.setting % 100 else 0  # uproot writes 0, and compresses
+            setting = setting or (self._file.directory.file.fCompress if one.stored < one.size else 0)
+            parts = [(codec_of(setting), one.stored, one.size)]
+            parts += [("none", len(basket.data), len(basket.data)) for basket in one.embedded]
             for codec, stored, size in parts:
                 before = found.get(codec, Volume(0, 0))
                 found[codec] = Volume(before.stored + stored, before.size + size)
@@ -129,4 +151,5 @@ def _branch(branch: Any, dtype: np.dtype[Any], counter: Branch | None = None, *,
     seeks, lengths = (np.asarray(branch.member(name), np.int64) for name in ("fBasketSeek", "fBasketBytes"))
     embedded = tuple(branch.embedded_baskets)
     n_free = len(edges) - 1 - len(embedded)
-    return Branch(branch.name, dtype, counter, vector, edges, seeks[:n_free], lengths[:n_free], embedded)
+    totals = (int(branch.member(name)) for name in ("fCompress", "fZipBytes", "fTotBytes"))
+    return Branch(branch.name, dtype, counter, vector, edges, seeks[:n_free], lengths[:n_free], embedded, *totals)

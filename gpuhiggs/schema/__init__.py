@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from ..errors import ConfigError
 
-NAMES = ("nanoaod", "atlas-open-data-2020")
+NAMES = ("nanoaod", "atlas-open-data-2020", "atlas-open-data-2025")
 
 
 class Branch(BaseModel):

@@ -201,7 +201,7 @@ def test_declaration(write: Write) -> None:
     roots = compile_declared(library, _declare(write(INPUTS, c=choice)), OFFERED, "corrections.muon")
     assert library.slots == 2
     assert len(set(roots)) == 3
-    found = [corrections.Compiled("c", library.tables(), root, OFFERED, 2).evaluate(9.0, 1.5) for root in roots]
+    found = [corrections.Compiled("c", library.tables(), root, OFFERED, 2, True).evaluate(9.0, 1.5) for root in roots]
     assert found == [2.0, 3.0, 0.5]
 
 

@@ -269,3 +269,17 @@ def test_equal_parts_are_stored_once(write: Write) -> None:
     assert roots[0] == roots[1] != roots[2]
     assert roots[2] < 0
     assert library.tables().values.size <= 5
+
+
+def test_tabulated(write: Write) -> None:
+    """The kernel function for tables alone gives what the general one gives; a library says where it may be used."""
+    inner = _category("i", None, _1=_binning("x", [0.0, 1.0, 2.0], [1.0, 2.0]), _2=7.0)
+    path = write({"x": "real", "i": "int"}, c=inner, d=_formula("x", ["x"]))
+    compiled = corrections.load(path)["c"].compile()
+    assert compiled.tabulated
+    columns = np.meshgrid([-0.5, 0.5, 1.5, 2.5, np.nan], [0.0, 1.0, 2.0])
+    ours, general = compiled.lookup(*columns), compiled._replace(tabulated=False).lookup(*columns)
+    assert ours[0].tobytes() == general[0].tobytes()
+    assert (ours[1] == general[1]).all()
+    assert set(ours[1].ravel().tolist()) == {lookup.FOUND, lookup.OUT_OF_RANGE, lookup.UNKNOWN_KEY}
+    assert not corrections.load(path)["d"].compile().tabulated

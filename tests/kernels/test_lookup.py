@@ -73,7 +73,7 @@ import numpy as np
 from gpuhiggs.corrections import Compiled
 from gpuhiggs.kernels.lookup import Lookup
 with np.load({rows!r}) as file:
-    compiled = Compiled("c", Lookup(file["nodes"], file["values"]), int(file["root"]), ("x", "y", "i"), 8)
+    compiled = Compiled("c", Lookup(file["nodes"], file["values"]), int(file["root"]), ("x", "y", "i"), 8, False)
     values, codes = compiled.lookup(*file["rows"].T)
 np.savez({result!r}, values=values, codes=codes)
 """

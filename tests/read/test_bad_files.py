@@ -136,6 +136,19 @@ def test_a_damaged_basket_is_found_when_it_is_read(
             events.read(resolved, 50, 100)
 
 
+def test_a_damaged_file_does_not_spoil_the_next_one(shared: Path) -> None:
+    """Uproot learns classes from files that do not have the versions it knows, for the whole process."""
+    path = str(shared / "data/atlas/data_A.4lep.root")
+    model = uproot.classes["TBranch"]
+    before = model.known_versions[13]
+    with uproot.open(path) as file:
+        model.new_class(file.file, 7)  # as it does where a damaged byte makes a TBranch of version 7
+    assert model.known_versions[13] is not before
+    with EventFile(path, ("mini",)) as events:
+        assert events.values(["lep_pt"], 0, 5)["lep_pt"].content.size == 20
+    assert model.known_versions[13] is before
+
+
 # --- types and shapes ----------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,21 @@ SCHEMAS: dict[str, dict[str, set[str]]] = {
     "four_lepton": {"nanoaod": set()},
     # ATLAS's files have no section: they hold certified events only, and a luminosity mask cannot be used.
     "four_lepton_atlas": {"atlas-open-data-2020": {"events.luminosity_block"}},
+    "four_lepton_atlas_2025": {"atlas-open-data-2025": {"events.luminosity_block"}},
     "diphoton": {"nanoaod": set()},
+    "diphoton_atlas": {
+        "atlas-open-data-2020": {"events.luminosity_block"},
+        "atlas-open-data-2025": {
+            "events.luminosity_block",
+            "photons.conversion",
+            "scale_factors.photon_trigger",
+        },
+    },
+    "dilepton": {"nanoaod": set()},
+    "dilepton_atlas": {
+        "atlas-open-data-2020": {"events.luminosity_block", "leptons.tight_iso", "scale_factors.jvt"},
+        "atlas-open-data-2025": {"events.luminosity_block"},
+    },
 }
 """For each channel its schemas, and what of its columns they lack."""
 
@@ -55,7 +69,7 @@ def test_shipped_schemas_load(name: str) -> None:
 def test_unknown_schema() -> None:
     with pytest.raises(ConfigError) as error:
         schema.load("nanoad")
-    assert str(error.value) == "unknown schema 'nanoad'; known: nanoaod, atlas-open-data-2020"
+    assert str(error.value) == "unknown schema 'nanoad'; known: nanoaod, atlas-open-data-2020, atlas-open-data-2025"
 
 
 def test_unknown_column() -> None:

@@ -1,0 +1,230 @@
+"""H→WW*→eνμν in CMS data: two leptons and missing momentum, signal and control regions by jets, in one body.
+
+Leptons are in :mod:`.tight_leptons`, jets in :mod:`.jets`. Cuts and regions as in latinos, PlotsConfigurations ggH,
+Full2016_nanoAOD and its successors; here the regions are disjoint: events above the mass that begins the WW control
+region are not in the signal region.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from . import dilepton_out as output
+from . import fill as sums
+from . import four_lepton_out
+from . import four_vector as p4
+from . import gate as quality
+from . import jets as hadronic
+from . import tight_leptons as leptonic
+from .dilepton_out import COMMON, M_LL, M_T, Reconstructed, of_two_flavours, pair_of, write
+from .four_lepton_out import OVER_CAPACITY
+from .language import Positive, Switch, add, each, local, local_int, scalar
+from .met import MissingMomentum, missing_momentum
+from .pairs import CAPACITY, Leptons, P4Columns
+from .transverse_mass import transverse_mass, transverse_mass_with_mass
+
+gate = quality.gate
+generator_weight = quality.generator_weight
+Tables, Out, Selected = four_lepton_out.Tables, output.Out, output.Selected
+
+GATES = quality.STEPS
+STEPS = ("electron_and_muon", "third_lepton", "tight", "flavour_and_charge", "pt", "m_ll", "pt_ll", "met", "region")
+
+CATEGORIES = (
+    "SR 0j high pT2", "SR 0j low pT2", "SR 1j high pT2", "SR 1j low pT2", "SR 2j", "SR 2j VH", "SR 2j VBF",
+    "top 0j", "top 1j", "top 2j", "DYtautau 0j", "DYtautau 1j", "DYtautau 2j", "WW 0j", "WW 1j", "WW 2j",
+)  # fmt: skip
+SR_0J, SR_1J, SR_2J, TOP, DY_TAUTAU, WW = 0, 2, 4, 7, 10, 13
+
+HISTOGRAMS = (*COMMON, "m_t_coarse", "m_ll_coarse", "plane", "plane_coarse", "m_t2", "m_jj")
+"""The planes are cells of m_ll × m_t: by the axes of these two histograms, and by those of the coarse ones."""
+M_T_COARSE, M_LL_COARSE, PLANE, PLANE_COARSE, M_T2, M_JJ = range(len(COMMON), len(HISTOGRAMS))
+
+
+class Inputs(NamedTuple):
+    """Everything that the channel reads."""
+
+    events: quality.Events
+    muons: leptonic.TightMuons
+    electrons: leptonic.TightElectrons
+    jets: hadronic.Jets
+    puppi_met: MissingMomentum
+
+
+class EventCuts(NamedTuple):
+    """The pair of leptons and the missing momentum, GeV."""
+
+    leading_pt_min: Positive
+    subleading_electron_pt_min: Positive
+    subleading_muon_pt_min: Positive
+    m_ll_min: Positive
+    pt_ll_min: Positive
+    met_min: Positive
+    m_t_with_mass: Switch
+    """0: the transverse mass takes the pair of leptons as massless; 1: with the mass of the pair."""
+
+
+class RegionCuts(NamedTuple):
+    """Signal and control regions, GeV."""
+
+    soft_jet_pt_min: Positive
+    """b-tagged jets count from here."""
+    m_t_min: Positive
+    m_t2_min: Positive
+    """Of the softer lepton and the missing momentum."""
+    dy_m_ll_min: Positive
+    dy_m_ll_max: Positive
+    dy_m_t2_min: Positive
+    top_m_ll_min: Positive
+    ww_m_ll_min: Positive
+    high_pt2: Positive
+    """Where the signal region is split in the pt of the softer lepton."""
+    vh_m_jj_min: Positive
+    vh_m_jj_max: Positive
+    vbf_m_jj_min: Positive
+
+
+class Cuts(NamedTuple):
+    """All cuts; the configuration's ``cuts`` has the same tree, less ``dataset``."""
+
+    dataset: quality.Dataset
+    muon: leptonic.TightMuonCuts
+    electron: leptonic.TightElectronCuts
+    event: EventCuts
+    jet: hadronic.JetCuts
+    region: RegionCuts
+
+
+@scalar
+def preselect(event, inputs, cuts):
+    """Whether there are an electron and a muon of sufficient pt, whatever their quality."""
+    electron = False
+    for i in each(inputs.electrons, event):
+        if inputs.electrons.pt[i] > cuts.electron.pt_min:
+            electron = True
+    if not electron:
+        return False
+    for i in each(inputs.muons, event):  # noqa: SIM110 - kernels have no generators
+        if inputs.muons.pt[i] > cuts.muon.pt_min:
+            return True
+    return False
+
+
+@scalar
+def has_both(leptons, n):
+    """Whether there are electrons and muons: muons come first."""
+    return n >= 2 and leptons.kind[0] == 13 and leptons.kind[n - 1] == 11
+
+
+@scalar
+def passes_pt(leptons, pair, cuts):
+    """Whether both leptons are hard enough: the threshold of the softer one depends on its flavour."""
+    softer = cuts.subleading_electron_pt_min
+    if leptons.kind[pair.second] == 13:
+        softer = cuts.subleading_muon_pt_min
+    return pair.pt1 > cuts.leading_pt_min and pair.pt2 > softer
+
+
+@scalar
+def steps_passed(leptons, n, n_tight, pair, met, cuts):
+    """Return how many of STEPS before the regions an event passes."""
+    if n > 2:
+        return 1
+    if n_tight != 2:
+        return 2
+    if not of_two_flavours(leptons):
+        return 3
+    if not passes_pt(leptons, pair, cuts):
+        return 4
+    if not pair.mass > cuts.m_ll_min:
+        return 5
+    if not p4.pt(pair.p) > cuts.pt_ll_min:
+        return 6
+    if not p4.pt(met) > cuts.met_min:
+        return 7
+    return 8
+
+
+@scalar
+def signal_region(pt2, jets, cuts):
+    """Return the category of an event of the signal region."""
+    if jets.n >= 2:
+        if jets.mass > cuts.vh_m_jj_min and jets.mass < cuts.vh_m_jj_max:
+            return SR_2J + 1
+        return SR_2J + 2 if jets.mass > cuts.vbf_m_jj_min else SR_2J
+    return (SR_0J if jets.n == 0 else SR_1J) + (0 if pt2 >= cuts.high_pt2 else 1)
+
+
+@scalar
+def region(m_ll, m_t, m_t2, pt2, jets, cuts):
+    """Return the region as an index into CATEGORIES; -1 where an event is in none."""
+    jet_bin = jets.n if jets.n < 2 else 2
+    if jets.n_b + jets.n_soft_b > 0:
+        tagged = jets.n_b > 0 or jets.n == 0
+        return TOP + jet_bin if tagged and m_ll > cuts.top_m_ll_min and m_t2 > cuts.m_t2_min else -1
+    if m_t < cuts.m_t_min:
+        tau = m_ll > cuts.dy_m_ll_min and m_ll < cuts.dy_m_ll_max and m_t2 >= cuts.dy_m_t2_min
+        return DY_TAUTAU + jet_bin if tau else -1
+    if not (m_t > cuts.m_t_min and m_t2 > cuts.m_t2_min):
+        return -1
+    return WW + jet_bin if m_ll > cuts.ww_m_ll_min else signal_region(pt2, jets, cuts)
+
+
+@scalar
+def fill_planes(category, m_ll, m_t, shift, weight, histograms):
+    """Fill the m_ll × m_t planes; outside is the underflow."""
+    cell = sums.plane_cell(histograms, M_LL, m_ll, M_T, m_t)
+    sums.fill(histograms, PLANE, category, cell, shift, weight)
+    cell = sums.plane_cell(histograms, M_LL_COARSE, m_ll, M_T_COARSE, m_t)
+    sums.fill(histograms, PLANE_COARSE, category, cell, shift, weight)
+
+
+@scalar
+def body(event, shift, inputs, cuts, tables, out):
+    """Select, reconstruct, categorise and fill one event."""
+    leptons = Leptons(
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local_int(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        local(CAPACITY),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
+        local_int(CAPACITY),
+    )
+    n, n_tight = leptonic.collect_leptons(
+        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 1, leptons, shift
+    )
+    if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with one flavour alone there is no pair
+        add(out.errors, OVER_CAPACITY, 1)
+    if not has_both(leptons, n):
+        return
+    value = generator_weight(event, inputs, cuts)
+    weight = sums.quantise(value)
+    met = missing_momentum(inputs.puppi_met, event, shift)
+    pair = pair_of(leptons)
+    steps = steps_passed(leptons, n, n_tight, pair, met, cuts.event)
+    category = -1
+    m_t, m_t2, m_jj, n_jets = 0.0, 0.0, 0.0, 0
+    if steps == len(STEPS) - 1:
+        softer = pair.second
+        soft = p4.P4(leptons.bare.px[softer], leptons.bare.py[softer], 0.0, 0.0)
+        m_t2 = transverse_mass(soft, met)
+        m_t = transverse_mass_with_mass(pair.p, met) if cuts.event.m_t_with_mass == 1 else transverse_mass(pair.p, met)
+        jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift)
+        m_jj, n_jets = jets.mass, jets.n
+        category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
+        if category >= 0:
+            steps += 1
+    if shift == 0:
+        for step in range(steps):
+            sums.count(out.cutflow, step, weight)
+    if category < 0:
+        return
+    fill_planes(category, pair.mass, m_t, shift, weight, out.histograms)
+    sums.fill(out.histograms, M_T_COARSE, category, m_t, shift, weight)
+    sums.fill(out.histograms, M_LL_COARSE, category, pair.mass, shift, weight)
+    sums.fill(out.histograms, M_T2, category, m_t2, shift, weight)
+    sums.fill(out.histograms, M_JJ, category, m_jj, shift, weight)
+    write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, m_jj, value), weight, out)
