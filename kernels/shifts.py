@@ -1,9 +1,9 @@
 """Shifts: what moves the objects of an event in a variation, up or down.
 
 Every transverse momentum that a selection looks at comes from :func:`moved_pt`; *shift* 0 is the nominal. What a shift
-does is data, not code: rows of ``tables.shifts``, made from the configuration by :mod:`gpuhiggs.variations`. A row moves
-one or several classes of objects by a relative size, looked up in the corrections by (pt, eta, abs_eta, phi), or by what
-a branch says.
+does is data, not code: rows of ``tables.shifts``, made from the configuration by :mod:`gpuhiggs.variations`. A row
+moves one or several classes of objects by a relative size, looked up in the corrections by (pt, eta, abs_eta, phi), or
+by what a branch says.
 
 A channel whose objects move has ``MOVES`` in its kernel module, the classes that it asks for here, and multiplies the
 pt by ``cuts.dataset.reach`` in its preselection: the largest factor that any shift has.
@@ -64,6 +64,8 @@ class Reach(NamedTuple):
     photon: float
     jet: float
     met: float
+    lepton: float
+    """The larger one of muons and electrons."""
 
 
 @scalar
@@ -103,7 +105,7 @@ def moved(tables, row, i, pt, eta, phi):
 def moves(tables, shift, kind):
     """Whether a shift moves objects of a class."""
     shifts = tables.shifts
-    for row in range(shifts.first[shift], shifts.first[shift + 1]):
+    for row in range(shifts.first[shift], shifts.first[shift + 1]):  # noqa: SIM110 - kernels have no generators
         if shifts.rows[row * ROW] & kind != 0:
             return True
     return False

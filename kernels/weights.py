@@ -10,21 +10,24 @@ In a body, after the selection::
     ratios = local(WEIGHTS)
     value *= of_event(event, shift, tables, ratios)
     value *= of_object(MUON, pt, eta, phi, shift, tables, ratios)       # for each selected object
-    varied = Varied(local_int(WEIGHTS))
-    quantise_all(value, shift, tables, ratios, varied)
-    fill_varied(out.histograms, number, category, x, shift, weight, varied)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+    fill_varied(out.histograms, number, category, x, shift, weights)
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-from . import lookup, shifts
-from .fill import is_weight, quantise
-from .language import Int64, add, local, scalar
+from . import shifts
+from .fill import Weights, is_weight, quantise
+from .language import Int64, add, scalar
+from .shifts import ELECTRON, MUON
 
 WEIGHTS = 512
 """The most variations of the weight that a run may have."""
+
+NO_BASE = 1 << 62
+"""A correction that is not relative to another; references may be negative."""
 
 BRANCH, EVENT, OBJECT = range(3)
 """Kinds of rows: values of a branch; a correction whose variable is a branch; a correction of each selected object."""
@@ -39,7 +42,7 @@ branch (BRANCH) or the nominal's root (the others), -1 for 1; classes of objects
 of the branch that is taken."""
 
 
-class Weights(NamedTuple):
+class WeightTable(NamedTuple):
     """All variations of the weight."""
 
     n: int
@@ -70,10 +73,6 @@ def of_correction(tables, row, pt, eta, phi):
     if base == NO_BASE:
         return value
     return value / shifts.looked_up(tables, base, pt, eta, phi, weights.problems)
-
-
-NO_BASE = 1 << 62
-"""A correction that is not relative to another; references may be negative."""
 
 
 @scalar
@@ -126,15 +125,31 @@ def of_object(kind, pt, eta, phi, shift, tables, ratios):
 
 
 @scalar
-def quantise_all(value, shift, tables, ratios, varied):
-    """Turn the weight of every variation into an integer, once for all histograms."""
-    if shift != 0:
-        return
+def of_lepton(leptons, lepton, shift, tables, ratios):
+    """Return the factor of a selected lepton; see :func:`of_object`."""
+    kind = MUON if leptons.kind[lepton] == 13 else ELECTRON
+    return of_object(kind, leptons.pt[lepton], leptons.eta[lepton], leptons.phi[lepton], shift, tables, ratios)
+
+
+@scalar
+def varied(value, shift, tables, ratios, others):
+    """Return an event's weight and its variations as integers, once for all histograms."""
     weights = tables.weights
+    if not is_weight(value):
+        add(weights.problems, 1, 1)
+        value = 0.0
+    if shift == 0:
+        quantise_others(value, weights, ratios, others)
+    return Weights(quantise(value), others)
+
+
+@scalar
+def quantise_others(value, weights, ratios, others):
+    """Turn the weight of every variation into an integer."""
     for variation in range(weights.n):
         weight = value * ratios[variation]
         if is_weight(weight):
-            varied[variation] = quantise(weight).q
+            others[variation] = quantise(weight).q
         else:
-            varied[variation] = 0
+            others[variation] = 0
             add(weights.problems, 1, 1)
