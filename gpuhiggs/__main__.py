@@ -97,6 +97,75 @@ def cache_prune(
     cache.prune(folder, int(size * 2**30))
 
 
+@app.command(
+    epilog="Example: gpuhiggs fit card.txt --poi r_ggH --poi r_qqH --scan r_ggH,r_qqH --json fit.json   "
+    "Exit status: 0 all is well, 1 a fit failed, 2 bad input."
+)
+def fit(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(help="A workspace (the project's JSON or pyhf's), or datacards to combine.", show_default=False),
+    ],
+    poi: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Parameter of interest; several may be given. Of a datacard: r scales all signals, r_X those named X,"
+            " X_… or …_X, NAME=PATTERN,… those (or CHANNEL/PROCESS) that match."
+        ),
+    ] = None,
+    scan: Annotated[
+        list[str] | None, typer.Option(help="Scan NAME, NAME=LOW:HIGH:POINTS, or NAME,NAME in two dimensions.")
+    ] = None,
+    toys: Annotated[int, typer.Option(min=0, help="Toys for the goodness of fit and for CLs.")] = 0,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+    asimov: Annotated[bool, typer.Option(help="Fit the expected data set of the initial values and --set.")] = False,
+    set: Annotated[
+        list[str] | None, typer.Option(help="NAME=VALUE: where to start, and the truth of --asimov.")
+    ] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="Fix a parameter, a pattern or a group.")] = None,
+    minos: Annotated[list[str] | None, typer.Option(help="More parameters, patterns, groups for MINOS errors.")] = None,
+    gof: Annotated[str, typer.Option(help="Goodness of fit: saturated, chi2, ks or ad.")] = "saturated",
+    impacts: Annotated[bool, typer.Option(help="Impacts of the nuisance parameters.")] = False,
+    budget: Annotated[bool, typer.Option(help="The uncertainty by groups, by successive fixing.")] = False,
+    mass: Annotated[str | None, typer.Option(help="What $MASS in a datacard stands for.")] = None,
+    measurement: Annotated[str | None, typer.Option(help="Of a pyhf workspace; the first if not given.")] = None,
+    patch: Annotated[str | None, typer.Option(help="FILE or FILE:NAME, a patch of a pyhf workspace.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the toys.")] = 1,
+) -> None:
+    """Fit a statistical model: parameters, significance, limits, goodness of fit, scans, impacts, budget."""
+    from .inference import command
+
+    options = command.Options(
+        poi=tuple(poi or ()), scan=tuple(scan or ()), toys=toys, asimov=asimov, set=tuple(set or ()),
+        freeze=tuple(freeze or ()), minos=tuple(minos or ()), goodness_of_fit=gof, impacts=impacts,  # type: ignore[arg-type]
+        budget=budget, mass=mass, measurement=measurement, patch=patch, seed=seed,
+    )  # fmt: skip
+    form, notes, is_well = command.run(paths, options)
+    if json is not None:
+        command.write_json(form, json)
+    names = [text.partition("=")[0] for text in options.poi] or [next(iter(form["parameters"]))]
+    sys.stdout.write(command.summary(form, notes, names) + "\n")
+    raise typer.Exit(0 if is_well else 1)
+
+
+def _spread(arguments: list[str]) -> list[str]:
+    """Repeat an option of ``fit`` before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
+    if arguments[:1] != ["fit"]:
+        return arguments
+    found: list[str] = []
+    option: str | None = None
+    for word in arguments:
+        if word.startswith("--"):
+            option = word if word in ("--poi", "--scan", "--set", "--freeze", "--minos") else None
+            if option is None:
+                found.append(word)
+        elif option is not None and not (found and Path(word).is_file()):
+            found += [option, word]
+        else:
+            found.append(word)
+    return found
+
+
 @app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")
 def simulate(
     config: Annotated[Path, typer.Argument(help="What to simulate, a YAML file.", show_default=False)],
@@ -116,7 +185,7 @@ def main() -> None:
     from .errors import GpuhiggsError
 
     try:
-        app()
+        app(_spread(sys.argv[1:]))
     except GpuhiggsError as error:
         sys.stderr.write(f"gpuhiggs: {error}\n")
         sys.exit(error.exit_status)

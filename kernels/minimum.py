@@ -239,10 +239,10 @@ def repel(inverse, stuck, step, small, force, n, m):
 
 
 @scalar
-def search(model, fits, fit, memory, row, value, slope):
+def search(model, fits, fit, memory, row, value, slope, noise):
     """Go along the step until -ln L falls enough (Armijo); return the new -ln L, or *value* if it does not.
 
-    The new point is in *trial*, its gradient in *change*.
+    The new point is in *trial*, its gradient in *change*. A rise by *noise*, the rounding of -ln L, is none.
     """
     theta, trial, step = fits.theta[fit], memory.trial[row], memory.step[row]
     n = len(fits.moved)
@@ -264,8 +264,7 @@ def search(model, fits, fit, memory, row, value, slope):
             if trial[p] < model.lower[p] or (j == limit and attempt == 0 and step[j] < 0.0):
                 trial[p] = model.lower[p]
         found = gradient_at(model, fits, fit, memory, row, trial, memory.change[row])
-        size = value if value > 0.0 else -value
-        if found <= value + 1e-4 * length * slope + 1e-13 * (size + 1.0):
+        if found <= value + 1e-4 * length * slope + noise:
             return found, True
         shorter = -slope * length * length / (2.0 * (found - value - slope * length))
         length = shorter if shorter > 0.1 * length and shorter < 0.5 * length else 0.3 * length
@@ -303,12 +302,15 @@ def descend(model, fits, fit, memory, row, tolerance, most):
     n = len(fits.moved)
     value = gradient_at(model, fits, fit, memory, row, theta, gradient)
     distance = 0.0
+    noise = 1e-12
+    for b in range(len(model.floor)):
+        noise += 1e-15 * fits.counts[fit if len(fits.counts) > 1 else 0, b]
     for _ in range(most):
         slope = 2.0 * direct(model, fits, fit, memory, row, theta, gradient)
         distance = -0.5 * slope
         if not distance > tolerance:
             break
-        found, is_lower = search(model, fits, fit, memory, row, value, slope)
+        found, is_lower = search(model, fits, fit, memory, row, value, slope, noise)
         if not is_lower:
             break
         value = found
@@ -322,6 +324,25 @@ def descend(model, fits, fit, memory, row, tolerance, most):
             theta[p] = trial[p]
         learn(memory.inverse[row], step, change, memory.product[row], n)
     return value, distance
+
+
+@scalar
+def polish(model, fits, fit, memory, row, value):
+    """Take the last step in full, unless it would leave the bounds or rise; return -ln L."""
+    theta, trial, step = fits.theta[fit], memory.trial[row], memory.step[row]
+    for p in range(len(theta)):
+        trial[p] = theta[p]
+    for j in range(len(fits.moved)):
+        p = fits.moved[j]
+        trial[p] = theta[p] + step[j]
+        if trial[p] > model.upper[p] or trial[p] < model.lower[p]:
+            return value
+    found = gradient_at(model, fits, fit, memory, row, trial, memory.change[row])
+    if not found <= value + 1e-9:
+        return value
+    for p in range(len(theta)):
+        theta[p] = trial[p]
+    return found
 
 
 @scalar
@@ -349,6 +370,8 @@ def fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted):
         distance = -direct(model, fits, fit, memory, row, fits.theta[fit], memory.before[row])
         if not distance > 100.0 * tolerance or (attempt > 3 and not distance > 1e-6):
             status = CONVERGED if is_minimum else FLAT
+            if is_minimum:  # to the bottom of the parabola, which is exact to the square of the distance
+                value = polish(model, fits, fit, memory, row, value)
             if is_minimum or attempt > 2:
                 break
     fits.nll[fit] = value

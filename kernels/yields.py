@@ -6,6 +6,9 @@ from .language import scalar
 from .real import exp, sqrt
 from .statistical_model import ADDED, ASYMMETRIC, CODE4, EXPONENTIAL, RATIONAL, SCALED, VALUE
 
+CROP = 1e-2
+"""Fraction of a nominal yield under which a cropped template bends to zero: at a sharp edge no minimum is smooth."""
+
 
 @scalar
 def exponential(theta, up, down):
@@ -122,7 +125,10 @@ def morph(model, block, theta, template):
                 template[first + low + k] += x * model.odd[at + k] + weight * model.even[at + k]
     if model.block_crop[block] == 1:
         for entry in range(first, last):
-            if template[entry] < 0.0:
+            end = CROP * model.nominal[entry]
+            if template[entry] < end:
+                template[entry] = end * exp(template[entry] / end - 1.0)
+            elif template[entry] < 0.0:
                 template[entry] = 0.0
 
 
@@ -192,8 +198,14 @@ def pull_back(model, theta, work, row, gradient):
                     if other != k:
                         others *= theta[model.entry_factor[other]]
                 gradient[model.entry_factor[k]] += others
-            is_cropped = model.block_crop[block] == 1 and template[entry] <= 0.0
-            work.yields[row, entry] = 0.0 if is_cropped else by_yield * product * by_entry[entry]
+            share = 1.0
+            if model.block_crop[block] == 1:
+                end = CROP * model.nominal[entry]
+                if template[entry] < end:
+                    share = template[entry] / end
+                elif template[entry] <= 0.0:
+                    share = 0.0
+            work.yields[row, entry] = share * by_yield * product * by_entry[entry]
         for shape in range(model.shape_start[block], model.shape_start[block + 1]):
             x = model.shape_scale[shape] * theta[model.shape_parameter[shape]]
             _, growth = even_weight(x, model.shape_linear[shape] == 1)

@@ -149,7 +149,9 @@ def _next(inside: tuple[float, float], outside: tuple[float, float] | None, want
         slope = inside[1] / inside[0] if inside[0] > 0.0 else 0.0
         ahead = wanted / slope if slope > 0.0 else np.inf
         return float(min(max(min(ahead, 4.0 * inside[0]), 1.001 * inside[0]), room))
-    share = (wanted - inside[1]) / (outside[1] - inside[1])
+    share = 0.5  # bisect where -ln L is far from a parabola
+    if outside[1] < 3.0 * wanted:
+        share = (wanted - inside[1]) / (outside[1] - inside[1])
     return float(inside[0] + min(max(share, 0.02), 0.98) * (outside[0] - inside[0]))
 
 

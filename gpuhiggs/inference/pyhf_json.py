@@ -6,12 +6,21 @@ The schema is pyhf's 1.0.0. It says nothing of interpolation codes: pyhf takes t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from gpuhiggs.errors import InputError
 from gpuhiggs.inference.model import Channel, ParameterSetting, Sample, Workspace
-from gpuhiggs.inference.modifiers import HistoSys, Lumi, Modifier, NormFactor, NormSys, ShapeSys, StatError
+from gpuhiggs.inference.modifiers import (
+    HistoSys,
+    Lumi,
+    Modifier,
+    NormFactor,
+    NormSys,
+    ShapeFactor,
+    ShapeSys,
+    StatError,
+)
 
 NormCode = Literal["code1", "code4"]
 ShapeCode = Literal["code0", "code4p"]
@@ -75,6 +84,11 @@ def pyhf_settings(workspace: Workspace) -> dict[str, dict[str, str]]:
             for modifier in sample.modifiers
             if isinstance(modifier, NormSys | HistoSys) and isinstance(modifier, kind)
         }
+        if "combine" in codes or any(
+            isinstance(m, HistoSys) and m.scale != 1.0 for _, s in workspace.blocks() for m in s.modifiers
+        ):
+            msg = "Combine's interpolation and scaled shapes have no form in pyhf"
+            raise InputError(msg)
         if len(codes) > 1:
             msg = f"modifiers of one kind with interpolations {sorted(codes)}: pyhf has one for all"
             raise InputError(msg)
@@ -130,7 +144,10 @@ def from_pyhf(
             for channel in spec["channels"]
         )
         config = found[0]["config"]
-        settings = tuple(_setting_from_pyhf(item) for item in config.get("parameters", ()))
+        per_bin = _per_bin(channels)
+        settings = tuple(
+            setting for item in config.get("parameters", ()) for setting in _settings_from_pyhf(item, per_bin)
+        )
         return Workspace(poi=config["poi"], channels=channels, parameters=settings)
     except KeyError as error:
         msg = f"not a pyhf workspace: {error.args[0]!r} is missing"
@@ -145,6 +162,9 @@ def _modifier_to_pyhf(modifier: Modifier) -> dict[str, Any]:
         data = {"hi_data": list(modifier.up), "lo_data": list(modifier.down)}
     elif isinstance(modifier, StatError | ShapeSys):
         data = list(modifier.errors)
+    elif not isinstance(modifier, NormFactor | Lumi | ShapeFactor):
+        msg = f"modifier {modifier.parameter!r}: pyhf knows no {modifier.type}"
+        raise InputError(msg)
     return {"name": modifier.parameter, "type": modifier.type, "data": data}
 
 
@@ -153,6 +173,8 @@ def _modifier_from_pyhf(item: Mapping[str, Any], channel: str, norm_code: NormCo
     name, kind = item["name"], item["type"]
     if kind == "normfactor":
         return NormFactor(parameter=name)
+    if kind == "shapefactor":
+        return ShapeFactor(parameter=name)
     if kind == "lumi":
         return Lumi(parameter=name)
     if kind == "normsys":
@@ -164,7 +186,7 @@ def _modifier_from_pyhf(item: Mapping[str, Any], channel: str, norm_code: NormCo
         return (StatError if kind == "staterror" else ShapeSys)(parameter=name, errors=tuple(data))
     msg = (
         f"channel {channel!r}, modifier {name!r}: type {kind!r} is not known;"
-        " known: normfactor, normsys, histosys, lumi, staterror, shapesys"
+        " known: normfactor, normsys, histosys, lumi, staterror, shapesys, shapefactor"
     )
     raise InputError(msg)
 
@@ -183,14 +205,31 @@ def _setting_to_pyhf(setting: ParameterSetting) -> dict[str, Any]:
     return found
 
 
-def _setting_from_pyhf(item: Mapping[str, Any]) -> ParameterSetting:
-    known = {"name": "name", "inits": "initial", "bounds": "bounds", "auxdata": "center", "sigmas": "width"}
-    found: dict[str, Any] = {"fixed": item.get("fixed", False)}
+def _per_bin(channels: Sequence[Channel]) -> dict[str, int]:
+    """Return the modifiers with one parameter a bin, and how many."""
+    return {
+        modifier.parameter: channel.n_bins
+        for channel in channels
+        for sample in channel.samples
+        for modifier in sample.modifiers
+        if isinstance(modifier, StatError | ShapeSys | ShapeFactor)
+    }
+
+
+def _settings_from_pyhf(item: Mapping[str, Any], per_bin: Mapping[str, int]) -> Iterator[ParameterSetting]:
+    """Return the settings of one parameter, or of each of a modifier's bins."""
+    known = {"inits": "initial", "bounds": "bounds", "auxdata": "center", "sigmas": "width"}
+    name, n = item["name"], per_bin.get(item["name"])
     for key, value in item.items():
-        if key == "fixed":
-            continue
-        if key not in known or (key != "name" and len(value) != 1):
-            msg = f"setting of parameter {item['name']!r}: {key} = {value} is not known here, or not of one number"
+        if key not in (*known, "name", "fixed") or (key in known and len(value) != (n or 1)):
+            msg = f"setting of parameter {name!r}: {key} = {value} is not known here, or not of {n or 1} numbers"
             raise InputError(msg)
-        found[known[key]] = value if key == "name" else value[0]
-    return ParameterSetting(**found)
+    for number in range(n or 1):
+        found: dict[str, Any] = {"name": name if n is None else f"{name}[{number}]"}
+        fixed = item.get("fixed", False)
+        found["fixed"] = fixed[number] if isinstance(fixed, list) else fixed
+        found |= {known[key]: value[number] for key, value in item.items() if key in known}
+        if n is not None and {"center", "width"} & set(found):
+            msg = f"setting of parameter {name!r}: its auxiliary data follow from the errors per bin"
+            raise InputError(msg)
+        yield ParameterSetting(**found)

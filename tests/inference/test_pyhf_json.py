@@ -64,8 +64,8 @@ def test_a_workspace_without_counts_is_refused() -> None:
     ("changed", "words"),
     [
         (
-            spec({"name": "f", "type": "shapefactor", "data": None}),
-            r"channel 'c', modifier 'f': type 'shapefactor' is not",
+            spec({"name": "f", "type": "shapefunction", "data": None}),
+            r"channel 'c', modifier 'f': type 'shapefunction' is not",
         ),
         (
             spec(None, {"name": "mu", "factors": [2.0]}),
@@ -73,7 +73,7 @@ def test_a_workspace_without_counts_is_refused() -> None:
         ),
         (
             spec(None, {"name": "mu", "inits": [2.0, 3.0]}),
-            r"inits = \[2.0, 3.0\] is not known here, or not of one number",
+            r"inits = \[2.0, 3.0\] is not known here, or not of 1 numbers",
         ),
         ({**spec(), "observations": []}, r"not a pyhf workspace: 'c' is missing"),
         ({k: v for k, v in spec().items() if k != "measurements"}, r"not a pyhf workspace: 'measurements' is missing"),
