@@ -17,19 +17,15 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from . import channel_file
 from .errors import ConfigError
+from .frozen import Model as Model
 from .histogram import Axis
+from .variation_config import VariationsConfig
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Model(BaseModel):
-    """Base of all models: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class AxisConfig(Model):
@@ -164,6 +160,8 @@ class RunConfig(Model):
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     processes: dict[str, ProcessStyle] = {}
+    variations: VariationsConfig | None = None
+    """Systematic variations; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
     title: str = ""

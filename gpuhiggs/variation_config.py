@@ -20,6 +20,7 @@ channel, are fully correlated, those of different names not at all.
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import Any, Literal, Self
 
@@ -55,7 +56,7 @@ class Regions(Model):
             msg = f"give the edges in one of abs_eta, eta and pt; got {', '.join(given) or 'none'}"
             raise ValueError(msg)
         edges = getattr(self, given[0])
-        if any(b <= a for a, b in zip(edges, edges[1:], strict=False)) or len(edges) != len(self.values) + 1:
+        if any(b <= a for a, b in itertools.pairwise(edges)) or len(edges) != len(self.values) + 1:
             msg = f"{len(self.values)} values need as many rising edges and one more, got {list(edges)}"
             raise ValueError(msg)
         return self
@@ -190,7 +191,7 @@ class SetConfig(Model):
     reference: int | None = None
     """The member that is the nominal; without it the nominal weight."""
     sums: str | None
-    """The branch of the ``Runs`` tree with the members' own Σw over Σw, by which each is normalised; null: not at all."""
+    """The branch of the ``Runs`` tree with the members' own Σw over Σw, which normalise them; null: none."""
     processes: tuple[str, ...] | None = None
 
     @field_validator("members", mode="before")
@@ -213,9 +214,9 @@ class SetConfig(Model):
 class VariationsConfig(Model):
     """All systematic variations of a run."""
 
-    shifts: dict[str, ShiftConfig] = {}
-    weights: dict[str, WeightConfig] = {}
-    sets: dict[str, SetConfig] = {}
+    shifts: dict[str, ShiftConfig] = Field(default_factory=dict)
+    weights: dict[str, WeightConfig] = Field(default_factory=dict)
+    sets: dict[str, SetConfig] = Field(default_factory=dict)
     histograms: tuple[str, ...] | None = None
     """The histograms that have them; all that the channel fills with variations if not given."""
 

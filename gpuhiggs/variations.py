@@ -1,13 +1,12 @@
 """Variations: from their declaration to the tables that kernels read, and to the names of what is filled.
 
-Nothing here knows a channel: a channel's kernel module says which objects it moves (``MOVES``) and weighs (``WEIGHED``).
+No channel is named here: its kernel module says which objects it moves (``MOVES``) and weighs (``WEIGHED``).
 """
 
 from __future__ import annotations
 
-import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -15,13 +14,13 @@ from typing import Any, NamedTuple
 import correctionlib.schemav2 as schema
 import numpy as np
 
-from . import corrections
+from .columns import Extra
 from .config import validate
 from .corrections import Correction, CorrectionConfig, Library, Variants, compile_declared
 from .errors import ConfigError
+from .histogram import HistogramSpec
 from .kernels import lookup, shifts, weights
 from .kernels.language import fields
-from .read.request import Extra
 from .variation_config import ELEMENT, Regions, ShiftConfig, VariationsConfig, WeightConfig
 
 NOMINAL = "nominal"
@@ -34,6 +33,11 @@ class Names(NamedTuple):
 
     shifts: tuple[str, ...] = (NOMINAL,)
     weights: tuple[str, ...] = ()
+
+    @property
+    def n(self) -> int:
+        """How many variations there are beside the nominal."""
+        return len(self.shifts) - 1 + len(self.weights)
 
 
 class Tables(NamedTuple):
@@ -57,6 +61,29 @@ def names(config: VariationsConfig | None) -> Names:
         members = one.members if one.reference is None else (one.reference, *one.members)
         weighed += [f"{name}[{member}]" for member in members]
     return Names(moved, tuple(weighed))
+
+
+def specs(config: VariationsConfig | None, all_specs: list[HistogramSpec], filled: Names) -> list[HistogramSpec]:
+    """Return the histograms with the variations that each of them has: memory is taken for no others.
+
+    Raises
+    ------
+    ConfigError
+        If one is asked for that the channel does not have.
+    """
+    if config is None or not filled.n:
+        return all_specs
+    known = [spec.name for spec in all_specs]
+    chosen = [name for name in known if not name.startswith("n_minus_one")]
+    if config.histograms is not None:
+        chosen = list(config.histograms)
+        if unknown := [name for name in chosen if name not in known]:
+            msg = f"variations.histograms: unknown {unknown[0]!r}; the channel has {', '.join(known)}"
+            raise ConfigError(msg)
+    return [
+        spec._replace(shifts=filled.shifts, weights=filled.weights) if spec.name in chosen else spec
+        for spec in all_specs
+    ]
 
 
 def largest(tables: lookup.Lookup, reference: int) -> float:
@@ -91,24 +118,26 @@ class _Builder:
     sizes: list[tuple[int, int, int, float]] = field(default_factory=list)
     """(classes, kind, reference, sign) of each row of a shift that has a size."""
 
-    def branch(self, name: str, collection: str | None = None, width: int | None = 1) -> int:
-        """Return the number of a branch; *width* None: as many values an event as it has."""
-        extra = Extra(name, collection, width)
-        if extra not in self.extras:
-            self.extras.append(extra)
-        return self.extras.index(extra)
+    def branch(self, name: str, collection: str | None = None, values: int = 0) -> int:
+        """Return the number of a branch that has at least so many values an event; 0: it has one."""
+        for number, extra in enumerate(self.extras):
+            if extra[:2] == (name, collection) and (extra.values > 0) == (values > 0):
+                self.extras[number] = extra._replace(values=max(extra.values, values))
+                return number
+        self.extras.append(Extra(name, collection, values))
+        return len(self.extras) - 1
 
     def pair(self, first: str, second: str) -> int:
         """Return the number of the first of two branches that follow each other."""
-        self.extras += [Extra(first, None, 1), Extra(second, None, 1)]
+        self.extras += [Extra(first), Extra(second)]
         return len(self.extras) - 2
 
     def correction(self, raw: dict[str, Any], offered: Sequence[str], place: str) -> Variants:
         """Compile a correction of a file."""
         declared = validate(CorrectionConfig, raw, place)
         found = compile_declared(self.library, declared, offered, place)
-        if self.library.slots > shifts.SLOTS:
-            msg = f"{place}: needs {self.library.slots} variables, there is room for {shifts.SLOTS}"
+        if not self.library.tabulated:
+            msg = f"{place}: {declared.name} has formulas or transforms; in channels, binnings and categories work"
             raise ConfigError(msg)
         return found
 
@@ -197,13 +226,13 @@ def _weight_rows(builder: _Builder, one: WeightConfig, first: int, place: str) -
 
 
 def _branch_rows(builder: _Builder, one: WeightConfig, first: int) -> list[list[int]]:
-    assert one.branches is not None  # noqa: S101
+    assert one.branches is not None
 
     def element(spelled: str) -> tuple[int, int]:
         found = ELEMENT.match(spelled)
-        assert found is not None  # noqa: S101 - the model has asked
+        assert found is not None
         name, place = found[1], found[2]
-        return builder.branch(name, None, 1 if place is None else None), int(place or 0)
+        return builder.branch(name, None, 0 if place is None else int(place) + 1), int(place or 0)
 
     rows = []
     base = -1
@@ -244,10 +273,8 @@ def compile_variations(
     for one in config.sets.values():
         members = one.members if one.reference is None else (one.reference, *one.members)
         if one.processes is None or process in one.processes:
-            branch = builder.branch(one.branch, None, None)
-            rows += [
-                [weights.BRANCH, first + i, n, branch, -1, 0, 0, start] for i, start, n in _runs(members)
-            ]
+            branch = builder.branch(one.branch, None, max(members) + 1)
+            rows += [[weights.BRANCH, first + i, n, branch, -1, 0, 0, start] for i, start, n in _runs(members)]
         first += len(members)
     if first > weights.WEIGHTS:
         msg = f"{place}: {first} variations of the weight, at most {weights.WEIGHTS} are possible"
@@ -280,7 +307,9 @@ def _tables(
             sign=np.array([row[4] for shift in moved for row in shift], np.float64),
             problems=np.zeros(1, np.int64),
         ),
-        weights.WeightTable(len(filled.weights), len(rows), np.array(rows, np.int64).reshape(-1), np.zeros(2, np.int64)),
+        weights.WeightTable(
+            len(filled.weights), len(rows), np.array(rows, np.int64).reshape(-1), np.zeros(2, np.int64)
+        ),
         _reach(tables, moved),
         tuple(builder.extras),
     )
@@ -305,9 +334,8 @@ def _factor(tables: lookup.Lookup, kind: int, size: int) -> float:
     return largest(tables, size) if kind == shifts.FACTOR else 1.0 + largest(tables, size)
 
 
-def branches(extras: Sequence[Extra], values: Mapping[Extra, np.ndarray], strides: Sequence[int]) -> shifts.Branches:
+def branches(arrays: Sequence[np.ndarray], strides: Sequence[int] = ()) -> shifts.Branches:
     """Lay the branches that variations need one after the other."""
-    arrays = [values[extra] for extra in extras]
     starts = np.cumsum([0, *(array.size for array in arrays)])[: len(arrays)]
     joined = np.concatenate([*arrays, np.zeros(1)]).astype(np.float32)
     return shifts.Branches(joined, starts.astype(np.int64), np.array(strides, np.int64))

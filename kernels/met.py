@@ -9,7 +9,6 @@ from .four_vector import P4
 from .language import Float32, each, scalar
 from .shifts import ADDED, BRANCH, CLASSES, KIND, MET, ROW, moved, moved_pt, moves
 
-
 MET_PT_MIN = 15.0
 """GeV: the missing momentum of CMS has seen the calibration of jets above it (type-1, JINST 14 (2019) P07004)."""
 

@@ -29,9 +29,6 @@ CLASSES, KIND, SIZE, BRANCH = range(ROW)
 
 QUANTITIES = ("pt", "eta", "abs_eta", "phi")
 """What the size of a shift, or a scale factor, may depend on: the places of the variables of :mod:`.lookup`."""
-SLOTS = 24
-"""Room for the variables of an evaluation, scratch included."""
-
 
 class Branches(NamedTuple):
     """Branches that only variations need, one after the other."""
@@ -71,12 +68,12 @@ class Reach(NamedTuple):
 @scalar
 def looked_up(tables, reference, pt, eta, phi, problems):
     """Return what the corrections say of an object; NaN, which is counted, where they say nothing."""
-    variables = local(SLOTS)
+    variables = local(4)
     variables[0] = pt
     variables[1] = eta
     variables[2] = abs(eta)
     variables[3] = phi
-    value, code = lookup.evaluate(tables.corrections, reference, variables)
+    value, code = lookup.tabulated(tables.corrections, reference, variables)
     if code != lookup.FOUND or value != value:
         add(problems, 0, 1)
     return value
@@ -115,6 +112,14 @@ def moves(tables, shift, kind):
 def moved_pt(collection, i, shift, tables, kind):
     """Return the transverse momentum of object *i* of a collection, which has pt, eta and phi, in a variation."""
     pt = collection.pt[i]
+    if shift == 0:  # the loop below would find no row; this is small enough to become part of its caller
+        return pt
+    return shifted_pt(collection, i, shift, tables, kind, pt)
+
+
+@scalar
+def shifted_pt(collection, i, shift, tables, kind, pt):
+    """Return what the rows of a shift make of a transverse momentum."""
     shifts = tables.shifts
     for row in range(shifts.first[shift], shifts.first[shift + 1]):
         if shifts.rows[row * ROW] & kind != 0:
