@@ -68,7 +68,7 @@ class SelectionConfig(Model):
     """Where the numbers come from."""
     cuts: dict[str, Any]
     histograms: dict[str, AxisConfig]
-    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
@@ -159,7 +159,7 @@ class RunConfig(Model):
     """Events of a work item, at most."""
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
-    processes: dict[str, ProcessStyle] = {}
+    processes: dict[str, ProcessStyle] = Field(default_factory=dict)
     variations: VariationsConfig | None = None
     """Systematic variations; none if not given."""
     model: ModelConfig | None = None

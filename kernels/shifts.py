@@ -30,6 +30,7 @@ CLASSES, KIND, SIZE, BRANCH = range(ROW)
 QUANTITIES = ("pt", "eta", "abs_eta", "phi")
 """What the size of a shift, or a scale factor, may depend on: the places of the variables of :mod:`.lookup`."""
 
+
 class Branches(NamedTuple):
     """Branches that only variations need, one after the other."""
 
@@ -63,6 +64,9 @@ class Reach(NamedTuple):
     met: float
     lepton: float
     """The larger one of muons and electrons."""
+
+
+NO_REACH = Reach(1.0, 1.0, 1.0, 1.0, 1.0, 1.0)
 
 
 @scalar
