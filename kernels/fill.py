@@ -187,9 +187,27 @@ def count(counter, row, weight):
 
 
 @scalar
-def tally(rows, row, weight):
-    """Add one event of *weight* to a row of (entries, Σq, Σhi, Σlo) in scratch memory that no other thread sees."""
-    rows[row * 4] = rows[row * 4] + 1
-    rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
-    rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
-    rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+def tally(rows, units, row, w):
+    """Add one event of weight *w* to a row of (entries, Σq, Σhi, Σlo), in scratch memory that no other thread sees.
+
+    An event of weight 1, as data have it, is one more in *units* until :func:`settle`: most of the loop over events
+    that are not selected would go into four sums.
+    """
+    if w == 1.0:
+        units[row] = units[row] + 1
+    else:
+        weight = quantise(w)
+        rows[row * 4] = rows[row * 4] + 1
+        rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
+        rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
+        rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+
+
+@scalar
+def settle(rows, units, row):
+    """Add the events of weight 1 to their row."""
+    one = quantise(1.0)
+    rows[row * 4] = rows[row * 4] + units[row]
+    rows[row * 4 + 1] = rows[row * 4 + 1] + units[row] * one.q
+    rows[row * 4 + 2] = rows[row * 4 + 2] + units[row] * one.hi
+    rows[row * 4 + 3] = rows[row * 4 + 3] + units[row] * one.lo

@@ -117,9 +117,8 @@ def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfi
     """A configuration of the CMS channel for files of four-muon events, with two primary datasets of one path each."""
     selection = _cms_selection() | {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
     selection |= settings.pop("selection", {})
-    return config.validate(
-        RunConfig, {"selection": selection, "datasets": list(datasets), "lumi_mask": None, **settings}, "test"
-    )
+    fixed = {"lumi_mask": None, "execution": {"back_off": 0.0}}
+    return config.validate(RunConfig, {"selection": selection, "datasets": list(datasets), **fixed, **settings}, "test")
 
 
 @pytest.fixture(scope="session")

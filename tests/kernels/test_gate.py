@@ -65,7 +65,7 @@ def event(**changes: Any) -> Inputs:
 
 def dataset(**changes: Any) -> Cuts:
     """Data without a mask, a trigger or a filter."""
-    nothing = dict.fromkeys(Dataset._fields, 0)
+    nothing: dict[str, Any] = dict.fromkeys(Dataset._fields, 0)
     return Cuts(Dataset(**(nothing | {"inverse_weight_unit": 1.0, "reach": NO_REACH} | changes)))
 
 
