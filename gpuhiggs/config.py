@@ -178,6 +178,8 @@ class RunConfig(Model):
     """Systematic variations; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
+    skim: tuple[Literal["parquet", "root"], ...] = ()
+    """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 

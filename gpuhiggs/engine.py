@@ -219,7 +219,7 @@ class Job(NamedTuple):
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
         except Exception as error:  # whatever it is, the other files are not to suffer
-            return Failure(name, path, 0, 0, _explained(error, path), _transient(error))
+            return Failure(name, path, 0, 0, _explained(error, path), is_transient(error))
         return info
 
     def process(self, item: WorkItem) -> Partial | Failure:
@@ -227,7 +227,7 @@ class Job(NamedTuple):
         try:
             return _process(prepare(self.config_json, item.dataset), item, self.cache)
         except Exception as error:  # whatever it is, the other files are not to suffer
-            return Failure(*item, _explained(error, item.path), _transient(error))
+            return Failure(*item, _explained(error, item.path), is_transient(error))
 
 
 @contextlib.contextmanager
@@ -265,7 +265,7 @@ def _explained(error: Exception, path: str) -> str:
     return f"{path}: {type(error).__name__}: {error}"
 
 
-def _transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether another attempt may go better: not if the file was read and is not what it should be."""
     return isinstance(error, FileError) or not isinstance(error, GpuhiggsError)
 
