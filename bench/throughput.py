@@ -2,9 +2,9 @@
 
     python -m bench.throughput [--events 1000000] [--repeat 7] [--json bench/results/throughput-cpu.json]
 
-Two mixes of generated events (``bench/generate.py``): 2 % and 40 % of them pass the preselection, and of these 70 %
-hold two real Z bosons. Compilation, or loading from the cache, is timed apart. Nothing else should run on the machine;
-the median and the slowest of the repeats are given.
+Two mixes of generated events (``bench/channels.py``): 2 % and 40 % of them pass the preselection, and of these 70 %
+hold real Z bosons, or a pair that belongs together. Compilation, or loading from the cache, is timed apart. Nothing
+else should run on the machine; the median and the slowest of the repeats are given.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench import generate, in_memory
+from bench import in_memory
+from bench.channels import CASES
 from gpuhiggs import channels, engine
 from gpuhiggs.kernels import launch
 
@@ -65,11 +66,11 @@ def ptx_seconds(channel: str) -> float:
     return time.perf_counter() - began
 
 
-def rate(selection: str, n_events: int, preselected: float, repeat: int) -> dict[str, Any]:
+def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[str, Any]:
     """Time the kernel over generated events."""
-    prepared = in_memory.prepare(selection)
-    make = generate.four_lepton if prepared.channel.name == "four_lepton" else generate.four_lepton_atlas
-    columns = make(n_events, preselected)
+    case = CASES[channel]
+    prepared = in_memory.prepare(case.selection)
+    columns = case.make(n_events, preselected)
     seconds = []
     for _ in range(repeat + 1):  # the first call warms up
         began = time.perf_counter()
@@ -77,7 +78,7 @@ def rate(selection: str, n_events: int, preselected: float, repeat: int) -> dict
         seconds.append(time.perf_counter() - began)
     seconds = seconds[1:]
     return {
-        "selection": selection,
+        "selection": case.selection,
         "preselected": preselected,
         "events": n_events,
         "selected": len(selected["event"]),
@@ -110,21 +111,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--events", type=int, default=1_000_000)
     parser.add_argument("--repeat", type=int, default=7)
+    parser.add_argument("--channels", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     result: dict[str, Any] = {"machine": machine(), "start_up": {}, "rates": []}
     print(result["machine"])
-    for selection in (in_memory.CMS, in_memory.ATLAS):
-        channel = in_memory.prepare(selection).channel.name
+    for channel in arguments.channels:
         times = start_up(channel)
         times["ptx_s"] = ptx_seconds(channel)
         result["start_up"][channel] = times
         print(channel, {name: round(value, 2) for name, value in times.items()})
         for mix in MIXES:
-            row = rate(selection, arguments.events, mix, arguments.repeat)
+            row = rate(channel, arguments.events, mix, arguments.repeat)
             result["rates"].append(row)
             print(
-                f"{selection:30} {mix:4.0%} preselected: {row['median_million_events_per_s']:.2f} million events/s "
+                f"{channel:30} {mix:4.0%} preselected: {row['median_million_events_per_s']:.2f} million events/s "
                 f"(slowest {row['worst_million_events_per_s']:.2f})"
             )
     if arguments.json:

@@ -8,23 +8,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import awkward as ak
 import numpy as np
 import pytest
-import uproot
 
 from bench import generate_pairs, in_memory
-from gpuhiggs import config, engine
-from gpuhiggs.config import RunConfig
 from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.diphoton import CATEGORIES, STEPS
 
-Object = dict[str, Any]
-Event = dict[str, Any]
+from .slow import (
+    Event,
+    Object,
+    columns_to_events,
+    compare_cutflow,
+    delta_phi,
+    delta_r,
+    invariant_mass,
+    process_file,
+    read_events,
+    vector,
+)
+
 SELECTION = "cms-hgg-run2-ul"
 MEDIUM = 0.2783
 
@@ -38,21 +45,6 @@ class Found(NamedTuple):
     pt_gg: float = 0.0
     n_jets: int = 0
     m_jj: float = 0.0
-
-
-def vector(found: Object, mass: float = 0.0) -> np.ndarray:
-    """Return (px, py, pz, E)."""
-    pt, eta, phi = found["pt"], found["eta"], found["phi"]
-    momentum = np.array([pt * math.cos(phi), pt * math.sin(phi), pt * math.sinh(eta)])
-    return np.append(momentum, math.hypot(float(np.linalg.norm(momentum)), mass))
-
-
-def invariant_mass(p: np.ndarray) -> float:
-    return math.sqrt(max(0.0, p[3] ** 2 - p[0] ** 2 - p[1] ** 2 - p[2] ** 2))
-
-
-def delta_r(a: Object, b: Object) -> float:
-    return math.hypot(a["eta"] - b["eta"], math.remainder(a["phi"] - b["phi"], 2 * math.pi))
 
 
 def in_class(photon: Object, which: int, rho: float) -> bool:
@@ -158,7 +150,7 @@ def expect(event: Event, which: int = 0) -> Found:
     n_b = sum(jet["b_tag"] > MEDIUM and abs(jet["eta"]) < 2.5 for jet in jets)
     m_jj, dijet_tag = two_jets(p, min(a["id"], b["id"]), jets)
     met = event["met"]
-    recoil = abs(math.remainder(math.atan2(p[1], p[0]) - met["phi"], 2 * math.pi))
+    recoil = delta_phi(math.atan2(p[1], p[0]), met["phi"])
     z = any(
         s["kind"] == t["kind"]
         and s["charge"] + t["charge"] == 0
@@ -182,12 +174,11 @@ def expect(event: Event, which: int = 0) -> Found:
     return Found(4, category, invariant_mass(p), pt, len(jets), m_jj)
 
 
-def compare(found: Any, steps: Iterable[str], entries: list[int], passed: np.ndarray, expected: list[Found]) -> None:
+def compare(
+    found: Any, steps: Sequence[str], entries: Sequence[int], passed: np.ndarray, expected: list[Found]
+) -> None:
     """Compare the selected events of a run, and its cutflow, with the slow version's; *passed* is the gate."""
-    reached = np.array([one.steps for one in expected])[passed]
-    cutflow = dict(zip(steps, entries, strict=True))
-    for n, step in enumerate(STEPS, start=1):
-        assert cutflow[step] == np.count_nonzero(reached >= n), step
+    compare_cutflow(steps, entries, STEPS, passed, [one.steps for one in expected])
     chosen = [i for i in np.flatnonzero(passed) if expected[i].category]
     assert found["entry"].tolist() == chosen
     assert [CATEGORIES[i] for i in found["category"]] == [expected[i].category for i in chosen]
@@ -197,22 +188,6 @@ def compare(found: Any, steps: Iterable[str], entries: list[int], passed: np.nda
 
 
 # --- generated events ----------------------------------------------------------------------------------------------
-
-
-def columns_to_events(inputs: Any) -> list[Event]:
-    """Return the events of columns as dictionaries."""
-    found: list[Event] = [{} for _ in range(inputs.events.run.size)]
-    for name, collection in inputs._asdict().items():
-        columns = {field: values.tolist() for field, values in collection._asdict().items()}
-        offsets = columns.pop("offsets", None)
-        for i, event in enumerate(found):
-            if offsets is None:
-                event[name] = {field: values[i] for field, values in columns.items() if values}
-            else:
-                event[name] = [
-                    {field: values[k] for field, values in columns.items()} for k in range(offsets[i], offsets[i + 1])
-                ]
-    return found
 
 
 @pytest.mark.parametrize("which", [0, 1, 2])
@@ -238,60 +213,36 @@ def test_generated_events(which: int) -> None:
 # --- real files ----------------------------------------------------------------------------------------------------
 
 BRANCHES = {
-    "photons": (
-        "Photon",
-        {
-            "pt": "pt", "eta": "eta", "phi": "phi", "r9": "r9", "hoe": "hoe", "sieie": "sieie", "id": "mvaID",
-            "iso_all": "pfRelIso03_all|pfRelIso03_all_quadratic", "iso_chg": "pfRelIso03_chg|pfRelIso03_chg_quadratic",
-            "electron_veto": "electronVeto", "is_barrel": "isScEtaEB", "is_endcap": "isScEtaEE",
-        },
-    ),
-    "muons": (
-        "Muon",
-        {
-            "pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "charge": "charge", "dxy": "dxy", "dz": "dz",
-            "tight_id": "tightId", "iso04": "pfRelIso04_all",
-        },
-    ),
-    "electrons": (
-        "Electron",
-        {
-            "pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "charge": "charge", "dxy": "dxy", "dz": "dz",
-            "bdt_wp90": "mvaFall17V2Iso_WP90|mvaIso_WP90", "conversion_veto": "convVeto", "iso": "pfRelIso03_all",
-        },
-    ),
-    "jets": (
-        "Jet",
-        {
-            "pt": "pt", "eta": "eta", "phi": "phi", "mass": "mass", "id": "jetId", "pile_up_id": "puId",
-            "b_tag": "btagDeepFlavB",
-        },
-    ),
+    "photons": {
+        "pt": "Photon_pt", "eta": "Photon_eta", "phi": "Photon_phi", "r9": "Photon_r9", "hoe": "Photon_hoe",
+        "sieie": "Photon_sieie", "id": "Photon_mvaID", "electron_veto": "Photon_electronVeto",
+        "iso_chg": "Photon_pfRelIso03_chg|Photon_pfRelIso03_chg_quadratic", "is_barrel": "Photon_isScEtaEB",
+        "is_endcap": "Photon_isScEtaEE",
+    },
+    "muons": {
+        "pt": "Muon_pt", "eta": "Muon_eta", "phi": "Muon_phi", "mass": "Muon_mass", "charge": "Muon_charge",
+        "dxy": "Muon_dxy", "dz": "Muon_dz", "tight_id": "Muon_tightId", "iso04": "Muon_pfRelIso04_all",
+    },
+    "electrons": {
+        "pt": "Electron_pt", "eta": "Electron_eta", "phi": "Electron_phi", "mass": "Electron_mass",
+        "charge": "Electron_charge", "dxy": "Electron_dxy", "dz": "Electron_dz",
+        "bdt_wp90": "Electron_mvaFall17V2Iso_WP90|Electron_mvaIso_WP90", "conversion_veto": "Electron_convVeto",
+        "iso": "Electron_pfRelIso03_all",
+    },
+    "jets": {
+        "pt": "Jet_pt", "eta": "Jet_eta", "phi": "Jet_phi", "mass": "Jet_mass", "id": "Jet_jetId",
+        "pile_up_id": "Jet_puId", "b_tag": "Jet_btagDeepFlavB",
+    },
 }  # fmt: skip
 
 
 def read(path: Path) -> list[Event]:
-    """Read a file with uproot; what it does not have is empty, and Run 3 jets need no pile-up identification."""
-    with uproot.open(path) as file:
-        tree = file["Events"]
-        keys = set(tree.keys(recursive=False))
-        found: list[Event] = [{} for _ in range(tree.num_entries)]
-        for name, (prefix, fields) in BRANCHES.items():
-            arrays = {}
-            for field, candidates in fields.items():
-                branch = next((f"{prefix}_{one}" for one in candidates.split("|") if f"{prefix}_{one}" in keys), None)
-                if branch:
-                    arrays[field] = ak.to_list(tree[branch].array())
-            for i, event in enumerate(found):
-                n = len(arrays["pt"][i]) if arrays else 0
-                event[name] = [{field: values[i][k] for field, values in arrays.items()} for k in range(n)]
-                if name == "jets":
-                    event[name] = [{"pile_up_id": 7} | jet for jet in event[name]]
-        has_met = "MET_pt" in keys
-        pt, phi = (tree[f"MET_{name}"].array().tolist() if has_met else [0.0] * len(found) for name in ("pt", "phi"))
-        for i, event in enumerate(found):
-            event["met"] = {"pt": pt[i], "phi": phi[i]}
-    return found
+    """Read a file; what it does not have is empty, and Run 3 jets need no pile-up identification."""
+    events = read_events(path, "Events", BRANCHES, {"met": {"pt": "MET_pt", "phi": "MET_phi"}})
+    for event in events:
+        event["jets"] = [{"pile_up_id": 7} | jet for jet in event["jets"]]
+        event["met"] = {"pt": 0.0, "phi": 0.0} | event["met"]
+    return events
 
 
 FILES: dict[str, tuple[str, ...]] = {
@@ -308,23 +259,11 @@ FILES: dict[str, tuple[str, ...]] = {
 """Every file that has photons with the variables of the selection, and what else it lacks."""
 
 
-def process(path: Path, absent: tuple[str, ...]) -> tuple[list[int], dict[str, np.ndarray]]:
-    """Run the channel over one file, every event weighing one, without trigger and filters."""
-    selection = config.shipped_selection(SELECTION) | {"triggers": {}, "filters": [], "absent": absent}
-    dataset = {"name": "events", "process": "events", "kind": "data", "files": [str(path)]}
-    run = {"selection": selection, "datasets": [dataset], "lumi_mask": None}
-    tally = engine.run(config.validate(RunConfig, run, "test"))
-    assert not tally.failures
-    [selected] = tally.selected.values()
-    return tally.counts.sums["events", "cutflow"].low[:, 0].tolist(), selected
-
-
 @pytest.mark.parametrize("name", FILES)
 def test_real_files(shared: Path, name: str) -> None:
     path = shared / f"data/cms/{name}.root"
     events = read(path)
-    entries, selected = process(path, FILES[name])
-    steps = in_memory.prepare(SELECTION).channel.steps
+    steps, entries, selected = process_file(SELECTION, path, FILES[name])
     compare(selected, steps, entries, np.ones(len(events), bool), [expect(event) for event in events])
 
 
@@ -338,13 +277,13 @@ def narrowest(values: np.ndarray, share: float) -> float:
 def test_simulated_tth(shared: Path) -> None:
     """The mass peak of the full simulation."""
     name = "ttH_HToGG_M125_2017_photons_electrons_1000ev"
-    _, selected = process(shared / f"data/cms/{name}.root", FILES[name])
+    *_, selected = process_file(SELECTION, shared / f"data/cms/{name}.root", FILES[name])
     assert selected["m_gg"].size >= 500
     assert 124.4 <= np.median(selected["m_gg"]) <= 124.9
     assert narrowest(selected["m_gg"], 0.683) <= 2.3
 
 
 def test_simulated_tth_is_tagged_as_tth(shared: Path) -> None:
-    _, selected = process(shared / "data/cms/ttH_HToGG_M125_2017_100ev.root", ())
+    *_, selected = process_file(SELECTION, shared / "data/cms/ttH_HToGG_M125_2017_100ev.root")
     tags = Counter(CATEGORIES[i] for i in selected["category"])
     assert tags["ttH-leptonic"] + tags["ttH-hadronic"] >= 0.8 * selected["m_gg"].size
