@@ -65,6 +65,7 @@ def _four_muon_events(n: int, seed: int = 0) -> Branches:
         "luminosityBlock": 1 + np.arange(n, dtype=np.uint32),
         "genWeight": np.ones(n, np.float32),
         "MET_pt": random.uniform(0, 150, n).astype(np.float32),
+        "MET_phi": random.uniform(-3, 3, n).astype(np.float32),
         "HLT_A": np.ones(n, np.bool_),
         "HLT_B": np.ones(n, np.bool_),
         "Flag_good": np.ones(n, np.bool_),
@@ -116,9 +117,8 @@ def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfi
     """A configuration of the CMS channel for files of four-muon events, with two primary datasets of one path each."""
     selection = _cms_selection() | {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
     selection |= settings.pop("selection", {})
-    return config.validate(
-        RunConfig, {"selection": selection, "datasets": list(datasets), "lumi_mask": None, **settings}, "test"
-    )
+    fixed = {"lumi_mask": None, "execution": {"back_off": 0.0}}
+    return config.validate(RunConfig, {"selection": selection, "datasets": list(datasets), **fixed, **settings}, "test")
 
 
 @pytest.fixture(scope="session")

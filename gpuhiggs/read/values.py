@@ -7,6 +7,7 @@ swapped to the machine's order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -69,19 +70,31 @@ def decompressed(header: Header, basket: memoryview) -> Content:
     return Content(np.frombuffer(raw, np.uint8), header.border, header.key_length)
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Shape:
     """Which items of a branch belong to which events."""
 
     first: int
     """The event that it begins with."""
     offsets: np.ndarray | None = None
     """Of the events' items, from 0; None: one item an event."""
+    windows: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    """Parts of the offsets that were asked for."""
 
     def items(self, events: Sequence[int]) -> list[int]:
         """Return the first item of each of some events."""
         places = np.asarray(events, np.int64) - self.first
         found: list[int] = (places if self.offsets is None else self.offsets[places]).tolist()
         return found
+
+    def window(self, start: int, stop: int) -> np.ndarray | None:
+        """Return the offsets of the events [start, stop) from 0: one array for all columns that ask for the same."""
+        if self.offsets is None:
+            return None
+        if (start, stop) not in self.windows:
+            offsets = self.offsets[start - self.first : stop - self.first + 1]
+            self.windows[start, stop] = offsets - offsets[0] if offsets[0] else offsets
+        return self.windows[start, stop]
 
 
 class Numbers:
@@ -121,11 +134,7 @@ class Numbers:
 
     def values(self) -> Values:
         """Return the whole, once every basket has been decoded."""
-        if self._shape.offsets is None:
-            return Values(self._content, None)
-        start, stop = (event - self._shape.first for event in self._range)
-        offsets = self._shape.offsets[start : stop + 1]
-        return Values(self._content, offsets - self._first if self._first else offsets)
+        return Values(self._content, self._shape.window(*self._range))
 
 
 class Vectors:
