@@ -45,6 +45,10 @@ def run(
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Fit also what is not complete.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
     cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
+    skim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[parquet|root]", help="Write the selected events too, in this format; may be repeated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
@@ -54,6 +58,10 @@ def run(
     from .report import process
 
     loaded = configuration.load(config, channel, catalogue.expand)
+    if skim:
+        loaded = configuration.validate(
+            configuration.RunConfig, loaded.model_dump(by_alias=True) | {"skim": skim}, "--skim"
+        )
     if dry_run:
         from .report import dry_run as estimation
 

@@ -14,20 +14,16 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from . import channel_file
 from .errors import ConfigError
 from .file_list import absolute, expand
+from .frozen import Model as Model
 from .histogram import Axis
+from .variation_config import VariationsConfig
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Model(BaseModel):
-    """Base of all models: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class AxisConfig(Model):
@@ -70,7 +66,7 @@ class SelectionConfig(Model):
     """Where the numbers come from."""
     cuts: dict[str, Any]
     histograms: dict[str, AxisConfig]
-    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
@@ -181,9 +177,13 @@ class RunConfig(Model):
     execution: ExecutionConfig = ExecutionConfig()
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
-    processes: dict[str, ProcessStyle] = {}
+    processes: dict[str, ProcessStyle] = Field(default_factory=dict)
+    variations: VariationsConfig | None = None
+    """Systematic variations; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
+    skim: tuple[Literal["parquet", "root"], ...] = ()
+    """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 

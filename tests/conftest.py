@@ -65,6 +65,7 @@ def _four_muon_events(n: int, seed: int = 0) -> Branches:
         "luminosityBlock": 1 + np.arange(n, dtype=np.uint32),
         "genWeight": np.ones(n, np.float32),
         "MET_pt": random.uniform(0, 150, n).astype(np.float32),
+        "MET_phi": random.uniform(-3, 3, n).astype(np.float32),
         "HLT_A": np.ones(n, np.bool_),
         "HLT_B": np.ones(n, np.bool_),
         "Flag_good": np.ones(n, np.bool_),
