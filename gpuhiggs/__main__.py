@@ -39,8 +39,16 @@ def run(
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    max_failures: Annotated[int | None, typer.Option(min=0, help="Give up when more files have failed.")] = None,
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Fit also what is not complete.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
     cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
+    skim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[parquet|root]", help="Write the selected events too, in this format; may be repeated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
@@ -50,15 +58,42 @@ def run(
     from .report import process
 
     loaded = configuration.load(config, channel, catalogue.expand)
+    if skim:
+        loaded = configuration.validate(
+            configuration.RunConfig, loaded.model_dump(by_alias=True) | {"skim": skim}, "--skim"
+        )
     if dry_run:
         from .report import dry_run as estimation
 
         raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
-    columns = None if cache is None else ColumnCache(cache, int(cache_size * 2**30))
-    done = process.run(
-        loaded, output, workers=workers, overwrite=overwrite, limit_files=limit_files, cache=columns
-    )  # fmt: skip
-    raise typer.Exit(done)
+    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None}
+    execution = loaded.execution.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    loaded = loaded.model_copy(update={"execution": execution})
+    status = process.run(
+        loaded,
+        output,
+        workers=workers,
+        overwrite=overwrite,
+        resume=resume,
+        limit_files=limit_files,
+        scheduler=scheduler,
+        cache=None if cache is None else ColumnCache(cache, int(cache_size * 2**30)),
+    )
+    raise typer.Exit(status)
+
+
+@app.command(epilog="Example: gpuhiggs retry out")
+def retry(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run that is not complete.", show_default=False)],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+) -> None:
+    """Do what is missing of a run: files that failed, and what was not reached when it was stopped."""
+    from . import config as configuration
+    from .report import process
+
+    loaded = configuration.load(folder / "config.yaml")
+    raise typer.Exit(process.run(loaded, folder, workers=workers, resume=True, scheduler=scheduler))
 
 
 @app.command(epilog="Example: gpuhiggs demo --output my-demo --workers 2")
@@ -186,14 +221,16 @@ def fit(
 
 
 def _spread(arguments: list[str]) -> list[str]:
-    """Repeat an option of ``fit`` before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
-    if arguments[:1] != ["fit"]:
+    """Repeat an option before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
+    several = {"fit": ("--poi", "--scan", "--set", "--freeze", "--minos"), "combine": ("--data", "--operator")}
+    repeated = several.get(next(iter(arguments), ""))
+    if repeated is None:
         return arguments
     found: list[str] = []
     option: str | None = None
     for word in arguments:
         if word.startswith("--"):
-            option = word if word in ("--poi", "--scan", "--set", "--freeze", "--minos") else None
+            option = word if word in repeated else None
             if option is None:
                 found.append(word)
         elif option is not None and not (found and Path(word).is_file()):
@@ -201,6 +238,31 @@ def _spread(arguments: list[str]) -> list[str]:
         else:
             found.append(word)
     return found
+
+
+@app.command(epilog="Example: gpuhiggs combine --data atlas-run2 cms-run2 --model kappa-effective --json kappa.json")
+def combine(
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements, or the folder of a finished run; several add up.")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="What to fit; --list shows all.", show_default=False)] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+    operator: Annotated[list[str] | None, typer.Option(help="SMEFT operators to fit together.")] = None,
+    plane: Annotated[int, typer.Option(min=0, help="Profile a plane of N x N points (models of two numbers).")] = 0,
+    repair: Annotated[bool, typer.Option(help="Repair a correlation matrix that is not positive definite.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="Show every model and every set of measurements.")] = False,
+) -> None:
+    """Fit couplings, 2HDM, hMSSM or SMEFT to published measurements and to own results."""
+    from .errors import InputError
+    from .interpret import command
+
+    if list_:
+        command.tell_known()
+        return
+    if model is None:
+        msg = "--model is needed; gpuhiggs combine --list shows all"
+        raise InputError(msg)
+    command.run(data or ["atlas-run2"], model, json_file=json, chosen=operator or (), points=plane, repair=repair)
 
 
 @app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")

@@ -17,7 +17,7 @@ from .decay_angles import decay_angles
 from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
 from .four_vector import P4
 from .jets import JetCuts, Jets, count_jets
-from .language import Float32, Positive, add, each, local, local_int, scalar
+from .language import Positive, add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -31,8 +31,11 @@ from .leptons import (
     reconstruct,
     select_leptons,
 )
+from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Z_MASS, Leptons, P4Columns, dressed_pair, is_z
 from .scoring import part_of, record_features, score_of, wants_features
+from .shifts import ELECTRON, JET, MUON
+from .weights import WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 Tables, Out, Selected = output.Tables, output.Out, output.Selected
@@ -45,6 +48,9 @@ STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
 """The rows of the cutflow after the gate's."""
 
 CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
+
+MOVES = ("muon", "electron", "jet", "met")
+WEIGHED = ("muon", "electron")
 
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
@@ -61,12 +67,6 @@ ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
 
 
-class Met(NamedTuple):
-    """Missing transverse momentum of the event, GeV."""
-
-    pt: Float32
-
-
 class Inputs(NamedTuple):
     """Everything that the channel reads."""
 
@@ -75,7 +75,7 @@ class Inputs(NamedTuple):
     electrons: Electrons
     fsr_photons: FsrPhotons
     jets: Jets
-    met: Met
+    met: MissingMomentum
 
 
 class CategoryCuts(NamedTuple):
@@ -101,10 +101,10 @@ def preselect(event, inputs, cuts):
     """Whether there are four leptons of sufficient pt, whatever their quality."""
     n = 0
     for muon in each(inputs.muons, event):
-        if inputs.muons.pt[muon] > cuts.muon.pt_min:
+        if inputs.muons.pt[muon] * cuts.dataset.reach.muon > cuts.muon.pt_min:
             n += 1
     for electron in each(inputs.electrons, event):
-        if inputs.electrons.pt[electron] > cuts.electron.pt_min:
+        if inputs.electrons.pt[electron] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             n += 1
     return n >= 4
 
@@ -229,8 +229,8 @@ def body(event, shift, inputs, cuts, tables, out):
         local_int(CAPACITY),
     )
     n = -1
-    if match_photons(event, inputs, cuts, photons):
-        n = select_leptons(event, inputs, cuts, photons, leptons)
+    if match_photons(event, inputs, cuts, photons, shift, tables):
+        n = select_leptons(event, inputs, cuts, photons, leptons, shift, tables)
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
         add(out.errors, OVER_CAPACITY, 1)
     if n < 4:
@@ -249,16 +249,25 @@ def body(event, shift, inputs, cuts, tables, out):
     if steps < 1 + len(zz.CUTS):
         return
 
-    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons)
+    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons, shift, tables)
+    met = missing_momentum(inputs.met, event, shift, tables)
+    met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
+    met = propagated(met, inputs.muons, MUON, event, shift, tables, 0.0)
+    met = propagated(met, inputs.electrons, ELECTRON, event, shift, tables, 0.0)
     n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
-    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, inputs.met.pt[event], cuts.category)
+    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, met.e, cuts.category)
     state = final_state(leptons, i, k)
+    ratios = local(WEIGHTS)
+    value *= of_event(event, shift, tables, ratios)
+    for lepton in (i, j, k, l):
+        value *= of_lepton(leptons, lepton, shift, tables, ratios)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
     features = local(16)
     if wants_features(tables.scoring):
         measure(leptons, i, j, k, l, chosen, features)
-    features[9], features[10], features[11] = n_jets, n_b_jets, inputs.met.pt[event]
+    features[9], features[10], features[11] = n_jets, n_b_jets, met.e
     score = score_of(tables.scoring, features)
     row = (category * 3 + state) * tables.scoring.parts + part_of(tables.scoring, score)
-    place = write(event, shift, found, row, weight, out)
+    place = write(event, shift, found, row, weights, out)
     record_features(tables.scoring, out.selected, place, features, N_FEATURES, score)

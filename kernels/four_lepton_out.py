@@ -7,7 +7,10 @@ from typing import NamedTuple
 from . import fill as sums
 from . import gate as quality
 from .language import Float64, Int64, scalar, take
+from .lookup import Lookup
 from .scoring import Scoring
+from .shifts import Branches, Shifts
+from .weights import WeightTable
 
 FINAL_STATES = ("4mu", "4e", "2e2mu")
 
@@ -20,9 +23,13 @@ BAD_WEIGHT, OVER_CAPACITY = range(2)
 
 
 class Tables(NamedTuple):
-    """Lookup tables."""
+    """Lookup tables, and what the variations are: see :mod:`.shifts` and :mod:`.weights`."""
 
     lumi_mask: quality.LumiMask
+    corrections: Lookup
+    shifts: Shifts
+    weights: WeightTable
+    branches: Branches
     scoring: Scoring
 
 
@@ -65,12 +72,15 @@ class Reconstructed(NamedTuple):
 
 
 @scalar
-def write(event, shift, found, row, weight, out):
-    """Fill a selected event and return its place among them, -1 in variations; *weight* is its weight as integers."""
-    sums.fill(out.histograms, M4L, row, found.m4l, shift, weight)
-    sums.fill(out.histograms, M_Z1, row, found.m_z1, shift, weight)
-    sums.fill(out.histograms, M_Z2, row, found.m_z2, shift, weight)
-    sums.fill(out.histograms, PT4L, row, found.pt4l, shift, weight)
+def write(event, shift, found, row, weights, out):
+    """Fill a selected event into a *row* of the histograms; return its place among them, -1 in variations.
+
+    *weights* are its weight and the variations, as integers.
+    """
+    sums.fill_varied(out.histograms, M4L, row, found.m4l, shift, weights)
+    sums.fill_varied(out.histograms, M_Z1, row, found.m_z1, shift, weights)
+    sums.fill_varied(out.histograms, M_Z2, row, found.m_z2, shift, weights)
+    sums.fill_varied(out.histograms, PT4L, row, found.pt4l, shift, weights)
     place = -1
     if shift == 0:
         place = take(out.selected.n, 0)

@@ -18,6 +18,7 @@ from ..kernels.fill import LAUNCH_FILLS
 from ..kernels.gate import Dataset, LumiMask
 from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
+from ..kernels.scoring import Scoring
 
 
 class Channel(NamedTuple):
@@ -96,21 +97,23 @@ class Channel(NamedTuple):
         """Return the kernel's cuts for one dataset."""
         return build_cuts(self.program.namespace().Cuts, selection.cuts, "cuts", {"dataset": dataset})
 
-    def tables(self, lumi_mask: LumiMask, selection: SelectionConfig) -> Any:
-        """Return the kernel's lookup tables.
+    def tables(self, lumi_mask: LumiMask, **others: Any) -> Any:
+        """Return the kernel's lookup tables: those among *others* that it has."""
+        tables = self.program.namespace().Tables
+        return tables(lumi_mask=lumi_mask, **{name: one for name, one in others.items() if name in tables._fields})
+
+    def scoring(self, selection: SelectionConfig) -> Scoring:
+        """Return what the kernel does with the selection's classifier.
 
         Raises
         ------
         InputError
-            If the selection's classifier cannot be read, or takes or gives what the channel does not know.
+            If the classifier cannot be read, or takes or gives what the channel does not know.
         """
         if selection.classifier is not None and not self.features:
             msg = f"classifier: the channel {self.name} has no features that one could take"
             raise ConfigError(msg)
-        tables = self.program.namespace().Tables
-        if "scoring" not in tables._fields:
-            return tables(lumi_mask=lumi_mask)
-        return tables(lumi_mask=lumi_mask, scoring=scoring(selection.classifier, self.name, self.features))
+        return scoring(selection.classifier, self.name, self.features)
 
     def out(self, kernel_histograms: Any, capacity: int, record: bool = False) -> Any:
         """Return fresh outputs around a set of histograms, with room for *capacity* selected events.
