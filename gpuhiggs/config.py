@@ -299,7 +299,7 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         raw["selection"] = _merge(raw.get("selection", {}), overrides)
     classifier = selection.get("classifier") if isinstance(selection := raw.get("selection"), dict) else None
     if isinstance(classifier, dict) and isinstance(classifier.get("file"), str):
-        classifier["file"] = _absolute(classifier["file"], path.parent)
+        classifier["file"] = absolute(classifier["file"], path.parent)
     datasets = raw.get("datasets")
     for dataset in datasets if isinstance(datasets, list) else []:
         files = dataset.get("files") if isinstance(dataset, dict) else None
