@@ -56,6 +56,13 @@ def test_dimuon_mass(shared: Path, pt_min: float) -> None:
     assert result.events == result.cutflow[0]["entries"] == 1000
 
 
+def test_the_manual_shows_the_example() -> None:
+    manual = Path(channels.__file__).parents[2] / "docs" / "own-channel.md"
+    if not manual.is_file():
+        pytest.skip("no docs/: the package is installed, this is no checkout")
+    assert f"```python\n{DIMUON.read_text(encoding='utf-8')}```" in manual.read_text(encoding="utf-8")
+
+
 # --- everything that a file can say --------------------------------------------------------------------------------
 
 QUERY = '''
