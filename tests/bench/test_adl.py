@@ -26,7 +26,7 @@ def _chunks(path: str, query: int) -> Iterator[Any]:
 
 @pytest.mark.parametrize("query", sorted(adl_peers.QUERIES))
 def test_query(query: int, path: str) -> None:
-    _, counts = adl.ours(1)(path, query)
+    counts = adl.ours(1)(path, query).counts
     expected = adl_peers.arrays(_chunks(path, query), query)
     assert counts.keys() == expected.keys() == adl.axes(query).keys()
     for name, found in expected.items():
@@ -37,7 +37,7 @@ def test_query(query: int, path: str) -> None:
 
 def test_the_hard_cases_are_there(path: str) -> None:
     """Overlaps that are removed, ties that are decided, events that have nothing to show."""
-    _, counts = adl.ours(1)(path, 7)
+    counts = adl.ours(1)(path, 7).counts
     assert counts["ht"][0] > 500, "events without such jets count with 0"
     assert 0.0 < adl.difference(counts, {"ht": counts["ht"][::-1]}) <= 1.0
     assert adl.difference(counts, counts) == 0.0

@@ -215,7 +215,7 @@ def test_same_bits_for_any_threads_and_chunks(
 ) -> None:
     first = _run(query, events[0])
     for threads, chunk in ((1, 999), (2, 999), (2, 13)):
-        monkeypatch.setattr(interactive, "_CHUNK", chunk)
+        monkeypatch.setattr(interactive, "_CHUNK" if threads == 1 else "_CHUNK_OF_A_THREAD", chunk)
         assert _run(query, events[0], threads=threads).digest == first.digest
 
 
