@@ -7,6 +7,7 @@ whoever calls them, one process or a cluster, in whatever order and how often, g
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -18,9 +19,9 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from . import channels
+from . import channels, file_list, variations
 from .books import Books, Progress, stamp
-from .catalogue import lumi_mask
+from .catalogue import lumi_mask, luminosity
 from .channels import Channel
 from .columns import launch_ranges
 from .config import DatasetConfig, RunConfig
@@ -29,6 +30,7 @@ from .histogram import Accumulators, Counts, HistogramSpec
 from .kernels import gate, launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.language import fields
+from .kernels.shifts import Branches
 from .ledger import Ledger
 from .read import BitMask, ColumnCache, EventFile, Request, Resolved, opened, ranges
 from .tally import Failure, FileInfo, ListedFile, Partial, Tally, WorkItem
@@ -44,6 +46,7 @@ class Prepared(NamedTuple):
     dataset: DatasetConfig
     channel: Channel
     specs: list[HistogramSpec]
+    variations: variations.Tables
     request: Request
     cuts: launch.Record
     tables: launch.Record
@@ -96,6 +99,10 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     channel = channels.find(selection.channel)
     mask = lumi_mask.load(config.lumi_mask) if config.lumi_mask and dataset.kind == "data" else None
     accept, veto = _trigger_bits(config, dataset)
+    kernel = channel.program.namespace()
+    varied = variations.compile_variations(
+        config.variations, kernel, dataset.process, simulation=dataset.kind == "simulation"
+    )
     record = gate.Dataset(
         simulation=int(dataset.kind == "simulation"),
         inverse_weight_unit=1.0 / dataset.weight_unit,
@@ -104,9 +111,16 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         accept=accept,
         veto=veto,
         required=(1 << len(selection.filters)) - 1,
+        reach=varied.reach,
     )
     cuts = channel.cuts(selection, record)
-    tables = channel.tables(mask or lumi_mask.EMPTY)
+    tables = channel.tables(
+        mask or lumi_mask.EMPTY,
+        corrections=varied.corrections,
+        shifts=varied.shifts,
+        weights=varied.weights,
+        branches=variations.branches([]),
+    )
     collections = [name for name in fields(channel.inputs) if name not in ("events", "scale_factors")]
     if wrong := set(selection.absent) - set(collections):
         msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
@@ -123,7 +137,8 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         config,
         dataset,
         channel,
-        channel.histograms(selection),
+        variations.specs(config.variations, channel.histograms(selection), varied.names),
+        varied,
         request,
         launch.record(type(cuts), cuts),
         launch.record(type(tables), tables),
@@ -142,6 +157,8 @@ UNIMPORTANT = (
     "chunk_size",
     "chunk_memory",
     "execution",
+    "cluster",
+    "redirectors",
     "lumi_mask",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
@@ -192,19 +209,20 @@ class Job(NamedTuple):
         name, path = file
         try:
             prepared = prepare(self.config_json, name)
-            with opened(path, prepared.request.schema.trees, self.cache) as events:
+            with _opened(prepared, path, self.cache) as events:
                 resolved = events.resolve(prepared.request)
                 _require_own_trigger(prepared, resolved, path)
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
                 cuts, volumes = _cuts(prepared.config, events, resolved.branches())
                 info = FileInfo(
-                    name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes, stamp(path)
-                )
+                    name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes,
+                    _sections(prepared, events), stamp(path),
+                )  # fmt: skip
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
         except Exception as error:  # whatever it is, the other files are not to suffer
-            return Failure(name, path, 0, 0, _explained(error, path), _transient(error))
+            return Failure(name, path, 0, 0, _explained(error, path), is_transient(error))
         return info
 
     def process(self, item: WorkItem) -> Partial | Failure:
@@ -212,7 +230,31 @@ class Job(NamedTuple):
         try:
             return _process(prepare(self.config_json, item.dataset), item, self.cache)
         except Exception as error:  # whatever it is, the other files are not to suffer
-            return Failure(*item, _explained(error, item.path), _transient(error))
+            return Failure(*item, _explained(error, item.path), is_transient(error))
+
+
+@contextlib.contextmanager
+def _opened(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+    """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
+    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    with contextlib.ExitStack() as stack:
+        for place in others:
+            try:
+                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+            except FileError as error:
+                _log.info("%s; the next redirector is asked", error)
+            else:
+                break
+        else:
+            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+        yield events
+
+
+def _sections(prepared: Prepared, events: EventFile) -> luminosity.Ranges:
+    """Return the luminosity sections of a file of data, if the configuration asks for its luminosity."""
+    if prepared.config.luminosity_table is None or prepared.dataset.kind != "data":
+        return ()
+    return luminosity.ranges((run, section) for run, section in events.sections(prepared.request.schema))
 
 
 def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> None:
@@ -233,17 +275,18 @@ def _explained(error: Exception, path: str) -> str:
     return f"{path}: {type(error).__name__}: {error}"
 
 
-def _transient(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """Whether another attempt may go better: not if the file was read and is not what it should be."""
     return isinstance(error, FileError) or not isinstance(error, GpuhiggsError)
 
 
 def _process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None) -> Partial:
     began = time.perf_counter()
-    with opened(item.path, prepared.request.schema.trees, cache) as events:
+    with _opened(prepared, item.path, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
+        branches = _extras(prepared, events, columns, item)
     read = time.perf_counter() - began
-    counts, selected = run_kernel(prepared, columns, item.stop - item.start)
+    counts, selected = run_kernel(prepared, columns, item.stop - item.start, branches)
     n_errors = counts.sums[item.dataset, "errors"].to_float()
     if n_errors[0]:
         unit = prepared.dataset.weight_unit
@@ -257,16 +300,81 @@ def _process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = Non
     return Partial(item, counts, selected, time.perf_counter() - began, read)
 
 
-def run_kernel(prepared: Prepared, columns: Any, n_events: int) -> tuple[Counts, dict[str, np.ndarray]]:
-    """Run a channel's kernel over columns in memory; return its counts and selected events."""
+def _extras(prepared: Prepared, events: EventFile, columns: Any, item: WorkItem) -> Branches | None:
+    """Read the branches that only variations need."""
+    extras = prepared.variations.extras
+    if not extras:
+        return None
+    found = events.values(sorted({extra.branch for extra in extras}), item.start, item.stop)
+    arrays, strides = [], []
+    for extra in extras:
+        content, offsets = found[extra.branch]
+        stride = 1
+        if extra.collection is not None:
+            expected = getattr(columns, extra.collection).offsets
+            fits = offsets is not None and np.array_equal(offsets, expected)
+        elif extra.values:
+            sizes = np.diff(offsets) if offsets is not None else np.ones(item.stop - item.start, np.int64)
+            stride = int(sizes[0]) if sizes.size else extra.values
+            fits = bool((sizes == stride).all()) and stride >= extra.values
+        else:
+            fits = offsets is None
+        if not fits:
+            what = extra.collection or (f"{extra.values} values or more, as many in each" if extra.values else "one")
+            msg = f"{item.path}: branch {extra.branch} has not the shape that its variation needs: {what} an event"
+            raise FileError(msg)
+        arrays.append(content)
+        strides.append(stride)
+    return variations.branches(arrays, strides)
+
+
+def _with_branches(prepared: Prepared, branches: Branches | None) -> launch.Record:
+    """Return a kernel's tables for one call: with the branches of its events, and counters of its own."""
+    tables = prepared.tables.value
+    if not prepared.variations.names.n:
+        return prepared.tables
+    own: dict[str, Any] = {
+        "shifts": prepared.variations.shifts._replace(problems=np.zeros(1, np.int64)),
+        "weights": prepared.variations.weights._replace(problems=np.zeros(2, np.int64)),
+    }
+    if branches is not None:
+        own["branches"] = branches
+    value = tables._replace(**own)  # type: ignore[attr-defined]
+    return launch.record(type(value), value)
+
+
+def _refuse_problems(prepared: Prepared, tables: Any) -> None:
+    """Refuse results of which a variation is not known."""
+    if prepared.variations.names.n:
+        moved, (looked_up, unsummed) = int(tables.shifts.problems[0]), tables.weights.problems.tolist()
+        if moved or looked_up or unsummed:
+            msg = (
+                f"{prepared.dataset.name}: variations: {moved} shifts and {looked_up} weights of objects are in no bin "
+                f"of their correction, {unsummed} weights of events cannot be summed"
+            )
+            raise RunError(msg)
+
+
+def run_kernel(
+    prepared: Prepared, columns: Any, n_events: int, branches: Branches | None = None
+) -> tuple[Counts, dict[str, np.ndarray]]:
+    """Run a channel's kernel over columns in memory; return its counts and selected events.
+
+    Raises
+    ------
+    RunError
+        If a fill cannot be counted, or a variation has no value.
+    """
     channel, name = prepared.channel, prepared.dataset.name
     counts = Counts()
     accumulators = Accumulators(prepared.specs)
     out = channel.out(accumulators.kernel, n_events)
-    arguments = [launch.record(type(columns), columns), prepared.cuts, prepared.tables, launch.record(type(out), out)]
+    tables = _with_branches(prepared, branches)
+    arguments = [launch.record(type(columns), columns), prepared.cuts, tables, launch.record(type(out), out)]
     for first, last in launch_ranges(columns, 0, n_events, channel.launch_fills):
-        gates = launch.run(channel.program, arguments, first, last)
+        gates = launch.run(channel.program, arguments, first, last, len(prepared.variations.names.shifts))
         channel.verify(out)
+        _refuse_problems(prepared, tables.value)
         cutflow = np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], out.cutflow.sums.reshape(-1, 4)])
         counts.add(name, "cutflow", cutflow)
         out.cutflow.sums[:] = 0
@@ -336,6 +444,8 @@ def run(
     job = Job.of(config, cache)
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
+    if config.luminosity_table is not None:
+        luminosity.load(config.luminosity_table)
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
     except OSError as error:

@@ -50,7 +50,13 @@ def jet(eta: float, **changes: Any) -> Object:
 def event(muons: list[Object], electrons: list[Object], **more: Any) -> Object:
     """An event that passes the gate; ``gate`` changes its columns."""
     gate = GATE | more.pop("gate", {})
-    return {"events": gate, "muons": muons, "electrons": electrons, "met": {"pt": more.pop("met", 0.0)}, **more}
+    return {
+        "events": gate,
+        "muons": muons,
+        "electrons": electrons,
+        "met": {"pt": more.pop("met", 0.0), "phi": 0.5},
+        **more,
+    }
 
 
 Z_TO_MUONS = [muon(45.5, 0.0, 1), muon(45.5, math.pi, -1)]
