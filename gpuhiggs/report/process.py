@@ -127,7 +127,8 @@ def _fit(
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
         return None
-    if missing := normalisation.incomplete(config, tally):
+    missing = normalisation.incomplete(config, tally)
+    if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
