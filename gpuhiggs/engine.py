@@ -157,6 +157,8 @@ UNIMPORTANT = (
     "chunk_size",
     "chunk_memory",
     "execution",
+    "cluster",
+    "redirectors",
     "lumi_mask",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""

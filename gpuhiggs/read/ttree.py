@@ -52,7 +52,8 @@ class TreeTable:
         try:
             [raw] = self._file.source.fetch([Extent(int(key.fSeekKey), int(key.fNbytes))])
             payload = raw[key.fKeylen :]
-            content = bytes(payload) if len(payload) == key.fObjlen else blocks.decompress(payload, key.fObjlen)
+            whole = payload if len(payload) == key.fObjlen else blocks.decompress(payload, key.fObjlen)
+            content = bytes(whole)
         except Exception as error:
             raise damaged(self._file.source, f"tree {self.name}", error) from error
         return metadata.parse(memoryview(content), int(key.fKeylen))
