@@ -172,7 +172,7 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
     ]
     informed = _sensitivity(model, joined)
     smallest = [max(1e-9, 1.0 / parameter.widest) for parameter in model.parameters]
-    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=0) < smallest).tolist())
+    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=1) < smallest).tolist())
     if len(held) == len(model.parameters):
         msg = f"{', '.join(item.name for item in inputs)} says nothing about any parameter of {model.name}"
         raise InputError(msg)
@@ -181,11 +181,11 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
 
 
 def _sensitivity(model: Model, inputs: Sequence[Measurements]) -> Array:
-    """Return ∂r/∂x near the start, shape (measured, parameters)."""
+    """Return ∂r/∂x near the start, shape (parameters, measured)."""
     likelihood = Likelihood(model, inputs, signal_theory=False)
     near = np.clip(model.start + 1e-3, *model.bounds)[None]
     theta = np.zeros((1, likelihood.n_theta))
-    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))), model.bounds)[0])
+    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))))[0])
 
 
 def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool = False) -> Combination:
