@@ -122,6 +122,7 @@ class Likelihood:
             effect = None
             if term.nuisances:
                 effect = theory.effects(term.inputs, rates.branching, production=self.production, decay=self.decay)
+                effect *= term.inputs.theory_scale
             found.append((rates.strength, effect))
         return found
 

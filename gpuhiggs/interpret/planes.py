@@ -124,7 +124,6 @@ def plane(problem: Problem, x_name: str, x: Array, y_name: str, y: Array) -> Pla
     points[:, positions[0]] = np.tile(x, len(y))
     points[:, positions[1]] = np.repeat(y, len(x))
     values = _profile(likelihood, points, tuple({*positions, *problem.held}))
-    standard = Likelihood(None, problem.inputs, signal_theory=problem.model.compare).minimise(np.empty((1, 0)))
     lowest = min(float(best.twice_nll[0]), float(values.min()))
     at = best.points[0]
     if values.min() < best.twice_nll[0]:
@@ -135,7 +134,7 @@ def plane(problem: Problem, x_name: str, x: Array, y_name: str, y: Array) -> Pla
         np.asarray(y, dtype=float),
         (values - lowest).reshape(len(y), len(x)),
         (float(at[positions[0]]), float(at[positions[1]])),
-        float(standard.twice_nll[0]) - lowest,
+        problem.standard() - lowest,
     )
 
 
