@@ -215,7 +215,7 @@ def four_lepton(n_events: int, preselected: float, seed: int = 1) -> cms.Inputs:
         "electrons": collection(Electrons, n_events, source.event[~is_muon], chosen(electrons, ~is_muon)),
         "fsr_photons": collection(FsrPhotons, n_events, photon_event, photons),
         "jets": collection(Jets, n_events, jet_event, jets),
-        "met": {"pt": rng.exponential(45.0, n_events)},
+        "met": {"pt": rng.exponential(45.0, n_events), "phi": rng.uniform(-np.pi, np.pi, n_events)},
     })  # fmt: skip
     return built
 

@@ -39,8 +39,16 @@ def run(
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
+    resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    max_failures: Annotated[int | None, typer.Option(min=0, help="Give up when more files have failed.")] = None,
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Fit also what is not complete.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
     cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
+    skim: Annotated[
+        list[str] | None,
+        typer.Option(metavar="[parquet|root]", help="Write the selected events too, in this format; may be repeated."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
@@ -50,15 +58,42 @@ def run(
     from .report import process
 
     loaded = configuration.load(config, channel, catalogue.expand)
+    if skim:
+        loaded = configuration.validate(
+            configuration.RunConfig, loaded.model_dump(by_alias=True) | {"skim": skim}, "--skim"
+        )
     if dry_run:
         from .report import dry_run as estimation
 
         raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
-    columns = None if cache is None else ColumnCache(cache, int(cache_size * 2**30))
-    done = process.run(
-        loaded, output, workers=workers, overwrite=overwrite, limit_files=limit_files, cache=columns
-    )  # fmt: skip
-    raise typer.Exit(done)
+    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None}
+    execution = loaded.execution.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    loaded = loaded.model_copy(update={"execution": execution})
+    status = process.run(
+        loaded,
+        output,
+        workers=workers,
+        overwrite=overwrite,
+        resume=resume,
+        limit_files=limit_files,
+        scheduler=scheduler,
+        cache=None if cache is None else ColumnCache(cache, int(cache_size * 2**30)),
+    )
+    raise typer.Exit(status)
+
+
+@app.command(epilog="Example: gpuhiggs retry out")
+def retry(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run that is not complete.", show_default=False)],
+    workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
+    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+) -> None:
+    """Do what is missing of a run: files that failed, and what was not reached when it was stopped."""
+    from . import config as configuration
+    from .report import process
+
+    loaded = configuration.load(folder / "config.yaml")
+    raise typer.Exit(process.run(loaded, folder, workers=workers, resume=True, scheduler=scheduler))
 
 
 @app.command(epilog="Example: gpuhiggs demo --output my-demo --workers 2")

@@ -25,6 +25,16 @@ class Wanted(NamedTuple):
     dtype: np.dtype[Any]
 
 
+class Extra(NamedTuple):
+    """One branch that only variations need, as it is in the file."""
+
+    branch: str
+    collection: str | None = None
+    """Whose objects it has one value each for; None: values of the event."""
+    values: int = 0
+    """0: one value an event, or object; else there are several an event, at least so many."""
+
+
 OFFSETS = "offsets"
 
 

@@ -6,10 +6,7 @@ user's own. Any part of it can be overridden, and the whole is written next to t
 
 from __future__ import annotations
 
-import glob
 import math
-import os
-import re
 from collections.abc import Callable, Mapping
 from importlib import resources
 from pathlib import Path
@@ -17,19 +14,17 @@ from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from . import channel_file
+from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
+from .file_list import absolute, expand
+from .frozen import Model as Model
 from .histogram import Axis
+from .variation_config import VariationsConfig
 
 M = TypeVar("M", bound=BaseModel)
-
-
-class Model(BaseModel):
-    """Base of all models: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, ser_json_inf_nan="constants")
 
 
 class AxisConfig(Model):
@@ -72,7 +67,7 @@ class SelectionConfig(Model):
     """Where the numbers come from."""
     cuts: dict[str, Any]
     histograms: dict[str, AxisConfig]
-    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = {}
+    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
@@ -157,15 +152,26 @@ class RunConfig(Model):
     datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
     luminosity: float | None = Field(default=None, gt=0)
     """Integrated luminosity in fb⁻¹ that simulation is normalised to."""
+    luminosity_table: str | None = None
+    """Luminosity by section, the CSV of ``brilcalc lumi --byls``: simulation is normalised to what was processed."""
     lumi_mask: str | None = None
     """Certified luminosity sections, the experiment's JSON."""
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
     """Events of a work item, at most."""
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
-    processes: dict[str, ProcessStyle] = {}
+    execution: ExecutionConfig = ExecutionConfig()
+    cluster: ClusterConfig | None = None
+    """A batch system to run on; null: this machine, or what the command line says."""
+    redirectors: tuple[str, ...] = ()
+    """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
+    processes: dict[str, ProcessStyle] = Field(default_factory=dict)
+    variations: VariationsConfig | None = None
+    """Systematic variations; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
+    skim: tuple[Literal["parquet", "root"], ...] = ()
+    """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 
@@ -175,7 +181,11 @@ class RunConfig(Model):
         if twice := {name for name in names if names.count(name) > 1}:
             msg = f"datasets named twice: {', '.join(sorted(twice))}"
             raise ValueError(msg)
-        if self.luminosity is None and any(dataset.cross_section for dataset in self.datasets):
+        if self.luminosity_table is not None and not any(dataset.kind == "data" for dataset in self.datasets):
+            msg = "luminosity_table: there are no data whose luminosity it could tell"
+            raise ValueError(msg)
+        no_luminosity = self.luminosity is None and self.luminosity_table is None
+        if no_luminosity and any(dataset.cross_section for dataset in self.datasets):
             msg = "luminosity (fb⁻¹) is needed: a dataset has a cross_section"
             raise ValueError(msg)
         if "lumi_mask" not in self.model_fields_set and any(dataset.kind == "data" for dataset in self.datasets):
@@ -257,8 +267,9 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
-    if isinstance(raw.get("lumi_mask"), str):
-        raw["lumi_mask"] = _absolute(raw["lumi_mask"], path.parent)
+    for key in ("lumi_mask", "luminosity_table"):
+        if isinstance(raw.get(key), str):
+            raw[key] = absolute(raw[key], path.parent)
     return validate(RunConfig, raw, str(path))
 
 
@@ -346,9 +357,9 @@ def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, 
     A selection may name another one as its ``base``, and say only what differs.
     """
     if name.endswith(".py"):
-        raw = channel_file.load(Path(_absolute(name, path.parent))).selection()
+        raw = channel_file.load(Path(absolute(name, path.parent))).selection()
     elif name.endswith((".yaml", ".yml")):
-        name = _absolute(name, path.parent)
+        name = absolute(name, path.parent)
         path = Path(name)
         raw = read_yaml(path)
     else:
@@ -377,33 +388,3 @@ def _replace(key: str, base: Any, value: Any) -> Any:
     if key == "triggers" or not isinstance(base, dict) or not isinstance(value, dict):
         return value
     return {**base, **value} if key == "histograms" else _merge(base, value)
-
-
-def _absolute(entry: str, folder: Path) -> str:
-    expanded = os.path.expandvars(os.path.expanduser(entry))
-    if unset := re.search(r"\$\{?(\w+)", expanded):
-        msg = f"{entry}: the environment variable {unset.group(1)} is not set"
-        raise ConfigError(msg)
-    return expanded if "://" in expanded else str(folder.resolve() / expanded)
-
-
-def expand(entries: list[str], folder: Path) -> list[str]:
-    """Return the files that paths, patterns and URLs stand for, in order.
-
-    Raises
-    ------
-    ConfigError
-        If a pattern matches no file, or a variable in a path is not set.
-    """
-    files: list[str] = []
-    for entry in entries:
-        path = _absolute(entry, folder)
-        if glob.has_magic(path) and "://" not in path:
-            found = sorted(glob.glob(path))
-            if not found:
-                msg = f"{path}: no file matches"
-                raise ConfigError(msg)
-            files.extend(found)
-        else:
-            files.append(path)
-    return files

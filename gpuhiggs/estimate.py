@@ -9,6 +9,7 @@ from .config import RunConfig
 from .kernels import launch
 from .read import Volume, ranges
 from .tally import Failure, FileInfo, WorkItem
+from .work import Mapper, serially
 
 _SAMPLE = 50_000
 """Events that are processed to see how fast it goes; more where a cluster of the file is larger."""
@@ -37,9 +38,7 @@ class Estimate(NamedTuple):
         return sum(volume.size for volume in self.volumes.values())
 
 
-def estimate(
-    config: RunConfig, mapper: engine.Mapper = engine.serially, limit_files: int | None = None
-) -> list[Estimate]:
+def estimate(config: RunConfig, mapper: Mapper = serially, limit_files: int | None = None) -> list[Estimate]:
     """Look at every file of a configuration, and process a few events of each dataset.
 
     Raises

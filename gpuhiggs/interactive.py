@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from os import PathLike, fspath
@@ -14,12 +14,14 @@ import hist
 import numpy as np
 
 from . import config, engine, normalisation
+from .books import Progress
 from .errors import RunError
 from .tally import Tally
+from .work import Mapper, serially, threaded
 
 _DATASET = "files"
-_CHUNK = 2**19
-"""Events of a work item: small, so that every thread has some of a single file."""
+_CHUNK, _CHUNK_OF_A_THREAD = 2**20, 2**19
+"""Events of a work item, with one thread and with several: small, so that each has some of a single file."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def run(
     simulation: bool = False,
     weight_unit: float = 1.0,
     lumi_mask: str | PathLike[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Callable[[Progress], None] | None = None,
     **overrides: Any,
 ) -> Result:
     """Run a channel of your own, or one of the package's, over files in this process.
@@ -80,7 +82,7 @@ def run(
     lumi_mask
         For data: the experiment's JSON of certified luminosity sections; none takes every section.
     progress
-        Called with the numbers of events done and of all events.
+        Called after each result.
     overrides
         Parts of the selection to replace, such as ``cuts={"pt_min": 10}``.
 
@@ -92,7 +94,10 @@ def run(
         If a file could not be processed; no partial result is given.
     """
     names = [files] if isinstance(files, str | PathLike) else list(files)
-    loaded = _config(channel, [fspath(name) for name in names], simulation, weight_unit, lumi_mask, overrides)
+    chunk_size = _CHUNK if threads == 1 else _CHUNK_OF_A_THREAD
+    loaded = _config(
+        channel, [fspath(name) for name in names], chunk_size, simulation, weight_unit, lumi_mask, overrides
+    )
     with on_threads(threads) as mapper:
         tally = engine.run(loaded, mapper, progress)
     if tally.failures:
@@ -103,6 +108,7 @@ def run(
 def _config(
     channel: str | PathLike[str],
     files: list[str],
+    chunk_size: int,
     simulation: bool,
     weight_unit: float,
     lumi_mask: str | PathLike[str] | None,
@@ -119,23 +125,20 @@ def _config(
         "overrides": dict(overrides),
         "datasets": [dataset],
         "lumi_mask": None if lumi_mask is None else fspath(lumi_mask),
-        "chunk_size": _CHUNK,
+        "chunk_size": chunk_size,
+        "execution": {"attempts": 1},  # whoever waits at the keyboard tries again by hand
     }
     return config.build(raw, Path.cwd() / "gpuhiggs.run")
 
 
 @contextlib.contextmanager
-def on_threads(n: int) -> Iterator[engine.Mapper]:
-    """Yield what applies a function on threads of this process: kernels and decompression release the GIL."""
+def on_threads(n: int) -> Iterator[Mapper]:
+    """Yield what applies a function on *n* threads of this process."""
     if n == 1:
-        yield engine.serially
+        yield serially
         return
     with ThreadPoolExecutor(n) as pool:
-
-        def apply(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
-            return pool.map(function, arguments)
-
-        yield apply
+        yield threaded(pool, n)
 
 
 def _result(loaded: config.RunConfig, tally: Tally) -> Result:

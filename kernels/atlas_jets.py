@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .language import Float32, Int64, Positive, Real, each, scalar
+from .shifts import JET, moved_pt
 
 
 class AtlasJets(NamedTuple):
@@ -13,6 +14,7 @@ class AtlasJets(NamedTuple):
     offsets: Int64
     pt: Float32
     eta: Float32
+    phi: Float32
     jvt: Float32
     """Jet vertex tagger: its score (2020), or 1 where it passes (2025)."""
     b_tag: Float32
@@ -35,17 +37,17 @@ class AtlasJetCuts(NamedTuple):
 
 
 @scalar
-def jet_pt(jets, jet, shift):
+def jet_pt(jets, jet, shift, tables):
     """Return the transverse momentum of a jet in a variation."""
-    return jets.pt[jet]
+    return moved_pt(jets, jet, shift, tables, JET)
 
 
 @scalar
-def count_jets(event, jets, cuts, shift):
+def count_jets(event, jets, cuts, shift, tables):
     """Return the numbers of jets and of b-tagged jets."""
     n_jets, n_b_jets = 0, 0
     for jet in each(jets, event):
-        pt = jet_pt(jets, jet, shift)
+        pt = jet_pt(jets, jet, shift, tables)
         eta = abs(jets.eta[jet])
         central = pt < cuts.jvt_pt_max and eta < cuts.jvt_eta_max
         if eta < cuts.eta_max and not (central and jets.jvt[jet] < cuts.jvt_min):

@@ -6,8 +6,10 @@ from typing import NamedTuple
 
 from . import four_vector as p4
 from . import real
-from .language import Bool, Float32, Int32, Int64, scalar
+from .language import Bool, Float32, Int32, Int64, each, scalar
+from .met import recoiled
 from .pairs import place
+from .shifts import ELECTRON, MUON, moved_pt, moves
 
 
 class AtlasLeptons(NamedTuple):
@@ -33,9 +35,18 @@ class AtlasLeptons(NamedTuple):
 
 
 @scalar
-def lepton_pt(leptons, i, shift):
+def lepton_pt(leptons, i, shift, tables):
     """Return the transverse momentum of a lepton in a variation."""
-    return leptons.pt[i]
+    return moved_pt(leptons, i, shift, tables, ELECTRON if leptons.kind[i] == 11 else MUON)
+
+
+@scalar
+def propagated_leptons(met, leptons, event, shift, tables):
+    """Return the missing momentum with what a shift does to the leptons taken into it."""
+    if moves(tables, shift, ELECTRON | MUON):
+        for i in each(leptons, event):
+            met = recoiled(met, leptons.pt[i], lepton_pt(leptons, i, shift, tables), leptons.phi[i])
+    return met
 
 
 @scalar

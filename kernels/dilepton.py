@@ -19,9 +19,11 @@ from . import tight_leptons as leptonic
 from .dilepton_out import COMMON, M_LL, M_T, Reconstructed, of_two_flavours, pair_of, write
 from .four_lepton_out import OVER_CAPACITY
 from .language import Positive, Switch, add, each, local, local_int, scalar
-from .met import MissingMomentum, missing_momentum
+from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns
+from .shifts import ELECTRON, JET, MUON
 from .transverse_mass import transverse_mass, transverse_mass_with_mass
+from .weights import WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -36,6 +38,8 @@ CATEGORIES = (
 )  # fmt: skip
 SR_0J, SR_1J, SR_2J, TOP, DY_TAUTAU, WW = 0, 2, 4, 7, 10, 13
 
+MOVES = ("muon", "electron", "jet", "met")
+WEIGHED = ("muon", "electron")
 HISTOGRAMS = (*COMMON, "m_t_coarse", "m_ll_coarse", "plane", "plane_coarse", "m_t2", "m_jj")
 """The planes are cells of m_ll × m_t: by the axes of these two histograms, and by those of the coarse ones."""
 M_T_COARSE, M_LL_COARSE, PLANE, PLANE_COARSE, M_T2, M_JJ = range(len(COMMON), len(HISTOGRAMS))
@@ -100,12 +104,12 @@ def preselect(event, inputs, cuts):
     """Whether there are an electron and a muon of sufficient pt, whatever their quality."""
     electron = False
     for i in each(inputs.electrons, event):
-        if inputs.electrons.pt[i] > cuts.electron.pt_min:
+        if inputs.electrons.pt[i] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             electron = True
     if not electron:
         return False
     for i in each(inputs.muons, event):  # noqa: SIM110 - kernels have no generators
-        if inputs.muons.pt[i] > cuts.muon.pt_min:
+        if inputs.muons.pt[i] * cuts.dataset.reach.muon > cuts.muon.pt_min:
             return True
     return False
 
@@ -171,12 +175,12 @@ def region(m_ll, m_t, m_t2, pt2, jets, cuts):
 
 
 @scalar
-def fill_planes(category, m_ll, m_t, shift, weight, histograms):
+def fill_planes(category, m_ll, m_t, shift, weights, histograms):
     """Fill the m_ll × m_t planes; outside is the underflow."""
     cell = sums.plane_cell(histograms, M_LL, m_ll, M_T, m_t)
-    sums.fill(histograms, PLANE, category, cell, shift, weight)
+    sums.fill_varied(histograms, PLANE, category, cell, shift, weights)
     cell = sums.plane_cell(histograms, M_LL_COARSE, m_ll, M_T_COARSE, m_t)
-    sums.fill(histograms, PLANE_COARSE, category, cell, shift, weight)
+    sums.fill_varied(histograms, PLANE_COARSE, category, cell, shift, weights)
 
 
 @scalar
@@ -194,7 +198,7 @@ def body(event, shift, inputs, cuts, tables, out):
         local_int(CAPACITY),
     )
     n, n_tight = leptonic.collect_leptons(
-        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 1, leptons, shift
+        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 1, leptons, shift, tables
     )
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with one flavour alone there is no pair
         add(out.errors, OVER_CAPACITY, 1)
@@ -202,7 +206,10 @@ def body(event, shift, inputs, cuts, tables, out):
         return
     value = generator_weight(event, inputs, cuts)
     weight = sums.quantise(value)
-    met = missing_momentum(inputs.puppi_met, event, shift)
+    met = missing_momentum(inputs.puppi_met, event, shift, tables)
+    met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
+    met = propagated(met, inputs.muons, MUON, event, shift, tables, 0.0)
+    met = propagated(met, inputs.electrons, ELECTRON, event, shift, tables, 0.0)
     pair = pair_of(leptons)
     steps = steps_passed(leptons, n, n_tight, pair, met, cuts.event)
     category = -1
@@ -212,7 +219,7 @@ def body(event, shift, inputs, cuts, tables, out):
         soft = p4.P4(leptons.bare.px[softer], leptons.bare.py[softer], 0.0, 0.0)
         m_t2 = transverse_mass(soft, met)
         m_t = transverse_mass_with_mass(pair.p, met) if cuts.event.m_t_with_mass == 1 else transverse_mass(pair.p, met)
-        jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift)
+        jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift, tables)
         m_jj, n_jets = jets.mass, jets.n
         category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
         if category >= 0:
@@ -222,9 +229,13 @@ def body(event, shift, inputs, cuts, tables, out):
             sums.count(out.cutflow, step, weight)
     if category < 0:
         return
-    fill_planes(category, pair.mass, m_t, shift, weight, out.histograms)
-    sums.fill(out.histograms, M_T_COARSE, category, m_t, shift, weight)
-    sums.fill(out.histograms, M_LL_COARSE, category, pair.mass, shift, weight)
-    sums.fill(out.histograms, M_T2, category, m_t2, shift, weight)
-    sums.fill(out.histograms, M_JJ, category, m_jj, shift, weight)
-    write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, m_jj, value), weight, out)
+    ratios = local(WEIGHTS)
+    value *= of_event(event, shift, tables, ratios)
+    value *= of_lepton(leptons, 0, shift, tables, ratios) * of_lepton(leptons, 1, shift, tables, ratios)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+    fill_planes(category, pair.mass, m_t, shift, weights, out.histograms)
+    sums.fill_varied(out.histograms, M_T_COARSE, category, m_t, shift, weights)
+    sums.fill_varied(out.histograms, M_LL_COARSE, category, pair.mass, shift, weights)
+    sums.fill_varied(out.histograms, M_T2, category, m_t2, shift, weights)
+    sums.fill_varied(out.histograms, M_JJ, category, m_jj, shift, weights)
+    write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, m_jj, value), weights, out)

@@ -17,9 +17,11 @@ from .atlas_jets import AtlasJetCuts, AtlasJets, count_jets
 from .dilepton_out import COMMON, Reconstructed, of_two_flavours, pair_of, write
 from .four_lepton_out import BAD_WEIGHT, OVER_CAPACITY
 from .language import Float32, Positive, Switch, Whole, add, each, local, local_int, scalar
-from .met import MissingMomentum, missing_momentum
+from .met import MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns
+from .shifts import JET
 from .transverse_mass import transverse_mass
+from .weights import WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -30,6 +32,8 @@ STEPS = (
     "two_leptons", "flavour_and_charge", "leading_pt", "m_ll_min", "jets", "met", "delta_phi_ll_met", "pt_ll",
     "m_ll_max", "delta_phi_ll", "b_veto",
 )  # fmt: skip
+MOVES = ("muon", "electron", "jet", "met")
+WEIGHED = ("muon", "electron")
 HISTOGRAMS = COMMON
 CATEGORIES = ("0j", "1j")
 
@@ -114,7 +118,7 @@ def preselect(event, inputs, cuts):
     """Whether there are two leptons of sufficient pt, whatever their quality."""
     n = 0
     for i in each(inputs.leptons, event):
-        if inputs.leptons.pt[i] > cuts.lepton.pt_min:
+        if inputs.leptons.pt[i] * cuts.dataset.reach.lepton > cuts.lepton.pt_min:
             n += 1
     return n >= 2
 
@@ -148,11 +152,11 @@ def is_good(leptons, i, pt, cuts):
 
 
 @scalar
-def select_leptons(event, inputs, cuts, leptons, shift):
+def select_leptons(event, inputs, cuts, leptons, shift, tables):
     """Collect the good leptons; return their number, or -1 if there is no room."""
     n = 0
     for i in each(inputs.leptons, event):
-        pt = leptonic.lepton_pt(inputs.leptons, i, shift)
+        pt = leptonic.lepton_pt(inputs.leptons, i, shift, tables)
         if is_good(inputs.leptons, i, pt, cuts):
             if n == CAPACITY:
                 return -1
@@ -213,7 +217,7 @@ def body(event, shift, inputs, cuts, tables, out):
         P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
         local_int(CAPACITY),
     )
-    n = select_leptons(event, inputs, cuts.lepton, leptons, shift)
+    n = select_leptons(event, inputs, cuts.lepton, leptons, shift, tables)
     if n < 0 and shift == 0:
         add(out.errors, OVER_CAPACITY, 1)
     if n != 2:
@@ -225,8 +229,10 @@ def body(event, shift, inputs, cuts, tables, out):
         return
     weight = sums.quantise(value)
     pair = pair_of(leptons)
-    met = missing_momentum(inputs.met, event, shift)
-    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, shift)
+    met = missing_momentum(inputs.met, event, shift, tables)
+    met = propagated(met, inputs.jets, JET, event, shift, tables, cuts.jet.b_pt_min)
+    met = leptonic.propagated_leptons(met, inputs.leptons, event, shift, tables)
+    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, shift, tables)
     steps = steps_passed(leptons, pair, met, n_jets, n_b_jets, cuts.event)
     if shift == 0:
         for step in range(steps):
@@ -234,4 +240,8 @@ def body(event, shift, inputs, cuts, tables, out):
     if steps == len(STEPS):
         category = 0 if n_jets == 0 else 1
         m_t = transverse_mass(pair.p, met)
-        write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, 0.0, value), weight, out)
+        ratios = local(WEIGHTS)
+        value *= of_event(event, shift, tables, ratios)
+        value *= of_lepton(leptons, 0, shift, tables, ratios) * of_lepton(leptons, 1, shift, tables, ratios)
+        weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+        write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, 0.0, value), weights, out)

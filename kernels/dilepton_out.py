@@ -87,16 +87,16 @@ def of_two_flavours(leptons):
 
 
 @scalar
-def write(event, shift, pair, met, found, weight, out):
-    """Fill a selected event; *weight* is its weight as integers."""
+def write(event, shift, pair, met, found, weights, out):
+    """Fill a selected event; *weights* are its weight and the variations, as integers."""
     pt_ll = p4.pt(pair.p)
     met_pt = p4.pt(met)
-    sums.fill(out.histograms, M_T, found.category, found.m_t, shift, weight)
-    sums.fill(out.histograms, M_LL, found.category, pair.mass, shift, weight)
-    sums.fill(out.histograms, PT_LL, found.category, pt_ll, shift, weight)
-    sums.fill(out.histograms, DELTA_PHI_LL, found.category, pair.delta_phi, shift, weight)
-    sums.fill(out.histograms, MET, found.category, met_pt, shift, weight)
-    sums.fill(out.histograms, N_JETS, found.category, found.n_jets, shift, weight)
+    sums.fill_varied(out.histograms, M_T, found.category, found.m_t, shift, weights)
+    sums.fill_varied(out.histograms, M_LL, found.category, pair.mass, shift, weights)
+    sums.fill_varied(out.histograms, PT_LL, found.category, pt_ll, shift, weights)
+    sums.fill_varied(out.histograms, DELTA_PHI_LL, found.category, pair.delta_phi, shift, weights)
+    sums.fill_varied(out.histograms, MET, found.category, met_pt, shift, weights)
+    sums.fill_varied(out.histograms, N_JETS, found.category, found.n_jets, shift, weights)
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:

@@ -19,9 +19,11 @@ from . import tight_leptons as leptonic
 from .diphoton_out import COMMON, Pair, pair_of, write
 from .four_lepton_out import OVER_CAPACITY
 from .language import Column, Positive, add, each, local, local_int, scalar
-from .met import MissingMomentum, missing_momentum
+from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns, move
-from .photons import PhotonCuts, Photons, PileUp, is_photon, photon_pt
+from .photons import PhotonCuts, Photons, PileUp, is_photon, photon_factor, photon_pt
+from .shifts import JET, PHOTON
+from .weights import WEIGHTS, of_event, varied
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -30,6 +32,8 @@ CATEGORIES = tags.CATEGORIES
 
 GATES = quality.STEPS
 STEPS = ("two_photons", "leading_pt", "scaled_pt", "mass")
+MOVES = ("muon", "electron", "photon", "jet", "met")
+WEIGHED = ("photon",)
 HISTOGRAMS = (*COMMON, "n_jets", "m_jj", "min_photon_id")
 N_JETS, M_JJ, MIN_PHOTON_ID = range(len(COMMON), len(HISTOGRAMS))
 
@@ -85,17 +89,18 @@ def preselect(event, inputs, cuts):
     """Whether there are two photons of sufficient pt that are no electrons."""
     n = 0
     for photon in each(inputs.photons, event):
-        if inputs.photons.pt[photon] > cuts.photon.pt_min and inputs.photons.electron_veto[photon]:
+        pt = inputs.photons.pt[photon] * cuts.dataset.reach.photon
+        if pt > cuts.photon.pt_min and inputs.photons.electron_veto[photon]:
             n += 1
     return n >= 2
 
 
 @scalar
-def choose_photons(event, inputs, cuts, chosen, shift):
+def choose_photons(event, inputs, cuts, chosen, shift, tables):
     """List the preselected photons; return their number, or -1 if there is no room."""
     n = 0
     for i in each(inputs.photons, event):
-        pt = photon_pt(inputs.photons, i, shift)
+        pt = photon_pt(inputs.photons, i, shift, tables)
         if is_photon(event, inputs.photons, i, pt, inputs.pile_up, cuts.photon):
             if n == CAPACITY:
                 return -1
@@ -137,7 +142,7 @@ def best_pair(photons, chosen, n, cuts):
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, tag and fill one event."""
     chosen = Chosen(local_int(CAPACITY), local(CAPACITY))
-    n = choose_photons(event, inputs, cuts, chosen, shift)
+    n = choose_photons(event, inputs, cuts, chosen, shift, tables)
     if n < 0 and shift == 0:
         add(out.errors, OVER_CAPACITY, 1)
     if n < 2:
@@ -163,7 +168,7 @@ def body(event, shift, inputs, cuts, tables, out):
         local_int(CAPACITY),
     )
     found, _ = leptonic.collect_leptons(
-        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 0, leptons, shift
+        event, inputs.muons, inputs.electrons, cuts.muon, cuts.electron, 0, leptons, shift, tables
     )
     if found < 0:
         if shift == 0:
@@ -180,12 +185,19 @@ def body(event, shift, inputs, cuts, tables, out):
     for lepton in range(n_leptons):
         directions.eta[2 + lepton] = leptons.eta[lepton]
         directions.phi[2 + lepton] = leptons.phi[lepton]
-    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift)
+    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, tables)
     id1, id2 = inputs.photons.id[pair.first], inputs.photons.id[pair.second]
     min_id = id2 if id2 < id1 else id1
-    met = missing_momentum(inputs.met, event, shift)
+    met = missing_momentum(inputs.met, event, shift, tables)
+    met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
+    met = propagated(met, inputs.photons, PHOTON, event, shift, tables, cuts.photon.pt_min)
     category = tags.tag(tags.Event(pair, min_id, jets, met), leptons, n_leptons, cuts.category)
-    sums.fill(out.histograms, N_JETS, category, jets.n, shift, weight)
-    sums.fill(out.histograms, M_JJ, category, jets.mass, shift, weight)
-    sums.fill(out.histograms, MIN_PHOTON_ID, category, min_id, shift, weight)
-    write(event, shift, category, pair, jets.n, jets.n_b, jets.mass, value, weight, out)
+    ratios = local(WEIGHTS)
+    value *= of_event(event, shift, tables, ratios)
+    value *= photon_factor(inputs.photons, pair.first, pair.pt1, shift, tables, ratios)
+    value *= photon_factor(inputs.photons, pair.second, pair.pt2, shift, tables, ratios)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+    sums.fill_varied(out.histograms, N_JETS, category, jets.n, shift, weights)
+    sums.fill_varied(out.histograms, M_JJ, category, jets.mass, shift, weights)
+    sums.fill_varied(out.histograms, MIN_PHOTON_ID, category, min_id, shift, weights)
+    write(event, shift, category, pair, jets.n, jets.n_b, jets.mass, value, weights, out)

@@ -15,7 +15,10 @@ from . import four_lepton_out
 from . import gate as quality
 from .diphoton_out import COMMON, pair_of, write
 from .four_lepton_out import BAD_WEIGHT
-from .language import Bool, Float32, Int32, Int64, Positive, Switch, add, each, scalar
+from .language import Bool, Float32, Int32, Int64, Positive, Switch, add, each, local, local_int, scalar
+from .photons import photon_factor
+from .shifts import PHOTON, moved_pt
+from .weights import WEIGHTS, of_event, varied
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -23,6 +26,7 @@ Tables, Out, Selected = four_lepton_out.Tables, output.Out, output.Selected
 
 GATES = quality.STEPS
 STEPS = ("two_photons", "leading_pt", "scaled_pt", "mass")
+MOVES = WEIGHED = ("photon",)
 HISTOGRAMS = COMMON
 CATEGORIES = ("central unconverted", "other")
 
@@ -111,9 +115,9 @@ class Cuts(NamedTuple):
 
 
 @scalar
-def photon_pt(photons, i, shift):
+def photon_pt(photons, i, shift, tables):
     """Return the transverse momentum of a photon in a variation."""
-    return photons.pt[i]
+    return moved_pt(photons, i, shift, tables, PHOTON)
 
 
 @scalar
@@ -121,7 +125,7 @@ def preselect(event, inputs, cuts):
     """Whether there are two tight photons of sufficient pt."""
     n = 0
     for i in each(inputs.photons, event):
-        if inputs.photons.pt[i] > cuts.photon.pt_min and inputs.photons.tight_id[i]:
+        if inputs.photons.pt[i] * cuts.dataset.reach.photon > cuts.photon.pt_min and inputs.photons.tight_id[i]:
             n += 1
     return n >= 2
 
@@ -141,13 +145,13 @@ def is_good(photons, i, pt, cuts):
 
 
 @scalar
-def two_photons(event, photons, cuts, shift):
+def two_photons(event, photons, cuts, shift, tables):
     """Return the places of the two photons, or -1 twice."""
     first, second = -1, -1
     pt1, pt2 = 0.0, 0.0
     n = 0
     for i in each(photons, event):
-        pt = photon_pt(photons, i, shift)
+        pt = photon_pt(photons, i, shift, tables)
         if cuts.pair.leading_two == 1 or is_good(photons, i, pt, cuts.photon):
             n += 1
             if pt > pt1:
@@ -202,7 +206,7 @@ def event_weight(event, inputs, cuts):
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct and fill one event."""
     photons = inputs.photons
-    first, second = two_photons(event, photons, cuts, shift)
+    first, second = two_photons(event, photons, cuts, shift, tables)
     if first < 0:
         return
     value = event_weight(event, inputs, cuts)
@@ -211,10 +215,16 @@ def body(event, shift, inputs, cuts, tables, out):
             add(out.errors, BAD_WEIGHT, 1)
         return
     weight = sums.quantise(value)
-    pair = pair_of(photons, first, second, photon_pt(photons, first, shift), photon_pt(photons, second, shift))
+    pt1, pt2 = photon_pt(photons, first, shift, tables), photon_pt(photons, second, shift, tables)
+    pair = pair_of(photons, first, second, pt1, pt2)
     steps = steps_passed(pair, cuts.pair)
     if shift == 0:
         for step in range(steps):
             sums.count(out.cutflow, step, weight)
     if steps == len(STEPS):
-        write(event, shift, categorise(photons, pair, cuts.category), pair, 0, 0, 0.0, value, weight, out)
+        ratios = local(WEIGHTS)
+        value *= of_event(event, shift, tables, ratios)
+        value *= photon_factor(photons, first, pt1, shift, tables, ratios)
+        value *= photon_factor(photons, second, pt2, shift, tables, ratios)
+        weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+        write(event, shift, categorise(photons, pair, cuts.category), pair, 0, 0, 0.0, value, weights, out)

@@ -71,11 +71,11 @@ def pt_of(pair):
 
 
 @scalar
-def write(event, shift, category, pair, n_jets, n_b_jets, m_jj, value, weight, out):
-    """Fill a selected event; *weight* is its weight *value* as integers."""
+def write(event, shift, category, pair, n_jets, n_b_jets, m_jj, value, weights, out):
+    """Fill a selected event; *weights* are its weight *value* and the variations, as integers."""
     pt_gg = pt_of(pair)
-    sums.fill(out.histograms, M_GG, category, pair.mass, shift, weight)
-    sums.fill(out.histograms, PT_GG, category, pt_gg, shift, weight)
+    sums.fill_varied(out.histograms, M_GG, category, pair.mass, shift, weights)
+    sums.fill_varied(out.histograms, PT_GG, category, pt_gg, shift, weights)
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .language import Float64, Int64, add, scalar
+from .language import Column, Float64, Int64, add, scalar
 
 WEIGHT_LIMIT = 2.0**11
 """Largest |weight| in units of the dataset's weight unit; at or above it an event is a counted error."""
@@ -33,6 +33,14 @@ class Weight(NamedTuple):
     q: int
     hi: int
     lo: int
+
+
+class Weights(NamedTuple):
+    """The weight of one event, and its variations: Σq only."""
+
+    nominal: Weight
+    others: Column
+    """One integer a variation; see :mod:`.weights`."""
 
 
 class Counter(NamedTuple):
@@ -135,20 +143,38 @@ def plane_cell(histograms, number_x, x, number_y, y):
 
 @scalar
 def fill(histograms, number, category, x, shift, weight):
-    """Fill *x* with *weight* into a category of a histogram, for the variation *shift* (0 is nominal)."""
+    """Fill *x* with *weight* into a category of a histogram, for the variation *shift* (0 is nominal).
+
+    Nothing happens for a shift that the histogram does not have. Returned is where the bin's variations begin, or -1.
+    """
     layout = histograms.layout
     row = number * LAYOUT
     bins = layout[row + BINS]
     shifts = layout[row + SHIFTS]
-    if category < 0 or category >= layout[row + CATEGORIES] or shift < 0 or shift >= shifts:
+    if category < 0 or category >= layout[row + CATEGORIES] or shift < 0:
         add(histograms.misfilled, 0, 1)
-        return
-    found = bin_of(histograms, number, x)
-    cell = category * (bins + 2) + found
-    add(histograms.sumw, layout[row + OFFSET] + cell * layout[row + VARIATIONS] + shift, weight.q)
+        return -1
+    if shift >= shifts:
+        return -1
+    cell = category * (bins + 2) + bin_of(histograms, number, x)
+    start = layout[row + OFFSET] + cell * layout[row + VARIATIONS]
+    add(histograms.sumw, start + shift, weight.q)
     square = layout[row + OFFSET2] + (cell * shifts + shift) * 2
     add(histograms.sumw2, square, weight.hi)
     add(histograms.sumw2, square + 1, weight.lo)
+    return start
+
+
+@scalar
+def fill_varied(histograms, number, category, x, shift, weights):
+    """Fill *x* as :func:`fill` does, and for the nominal with every variation of the weight as well."""
+    start = fill(histograms, number, category, x, shift, weights.nominal)
+    if start < 0 or shift != 0:
+        return
+    row = number * LAYOUT
+    shifts = histograms.layout[row + SHIFTS]
+    for variation in range(histograms.layout[row + VARIATIONS] - shifts):
+        add(histograms.sumw, start + shifts + variation, weights.others[variation])
 
 
 @scalar
@@ -161,9 +187,27 @@ def count(counter, row, weight):
 
 
 @scalar
-def tally(rows, row, weight):
-    """Add one event of *weight* to a row of (entries, Σq, Σhi, Σlo) in scratch memory that no other thread sees."""
-    rows[row * 4] = rows[row * 4] + 1
-    rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
-    rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
-    rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+def tally(rows, units, row, w):
+    """Add one event of weight *w* to a row of (entries, Σq, Σhi, Σlo), in scratch memory that no other thread sees.
+
+    An event of weight 1, as data have it, is one more in *units* until :func:`settle`: most of the loop over events
+    that are not selected would go into four sums.
+    """
+    if w == 1.0:
+        units[row] = units[row] + 1
+    else:
+        weight = quantise(w)
+        rows[row * 4] = rows[row * 4] + 1
+        rows[row * 4 + 1] = rows[row * 4 + 1] + weight.q
+        rows[row * 4 + 2] = rows[row * 4 + 2] + weight.hi
+        rows[row * 4 + 3] = rows[row * 4 + 3] + weight.lo
+
+
+@scalar
+def settle(rows, units, row):
+    """Add the events of weight 1 to their row."""
+    one = quantise(1.0)
+    rows[row * 4] = rows[row * 4] + units[row]
+    rows[row * 4 + 1] = rows[row * 4 + 1] + units[row] * one.q
+    rows[row * 4 + 2] = rows[row * 4 + 2] + units[row] * one.hi
+    rows[row * 4 + 3] = rows[row * 4 + 3] + units[row] * one.lo

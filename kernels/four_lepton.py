@@ -15,7 +15,7 @@ from . import gate as quality
 from . import zz
 from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
 from .jets import JetCuts, Jets, count_jets
-from .language import Float32, Positive, add, each, local, local_int, scalar
+from .language import Positive, add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -29,7 +29,10 @@ from .leptons import (
     reconstruct,
     select_leptons,
 )
+from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z
+from .shifts import ELECTRON, JET, MUON
+from .weights import WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 Tables, Out, Selected = output.Tables, output.Out, output.Selected
@@ -43,18 +46,15 @@ STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
 
 CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
 
+MOVES = ("muon", "electron", "jet", "met")
+WEIGHED = ("muon", "electron")
+
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 N_MINUS_ONE = len(COMMON)
 
 ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
-
-
-class Met(NamedTuple):
-    """Missing transverse momentum of the event, GeV."""
-
-    pt: Float32
 
 
 class Inputs(NamedTuple):
@@ -65,7 +65,7 @@ class Inputs(NamedTuple):
     electrons: Electrons
     fsr_photons: FsrPhotons
     jets: Jets
-    met: Met
+    met: MissingMomentum
 
 
 class CategoryCuts(NamedTuple):
@@ -91,10 +91,10 @@ def preselect(event, inputs, cuts):
     """Whether there are four leptons of sufficient pt, whatever their quality."""
     n = 0
     for muon in each(inputs.muons, event):
-        if inputs.muons.pt[muon] > cuts.muon.pt_min:
+        if inputs.muons.pt[muon] * cuts.dataset.reach.muon > cuts.muon.pt_min:
             n += 1
     for electron in each(inputs.electrons, event):
-        if inputs.electrons.pt[electron] > cuts.electron.pt_min:
+        if inputs.electrons.pt[electron] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             n += 1
     return n >= 4
 
@@ -189,8 +189,8 @@ def body(event, shift, inputs, cuts, tables, out):
         local_int(CAPACITY),
     )
     n = -1
-    if match_photons(event, inputs, cuts, photons):
-        n = select_leptons(event, inputs, cuts, photons, leptons)
+    if match_photons(event, inputs, cuts, photons, shift, tables):
+        n = select_leptons(event, inputs, cuts, photons, leptons, shift, tables)
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
         add(out.errors, OVER_CAPACITY, 1)
     if n < 4:
@@ -209,9 +209,18 @@ def body(event, shift, inputs, cuts, tables, out):
     if steps < 1 + len(zz.CUTS):
         return
 
-    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons)
+    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons, shift, tables)
+    met = missing_momentum(inputs.met, event, shift, tables)
+    met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
+    met = propagated(met, inputs.muons, MUON, event, shift, tables, 0.0)
+    met = propagated(met, inputs.electrons, ELECTRON, event, shift, tables, 0.0)
     n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
-    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, inputs.met.pt[event], cuts.category)
+    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, met.e, cuts.category)
     state = final_state(leptons, i, k)
+    ratios = local(WEIGHTS)
+    value *= of_event(event, shift, tables, ratios)
+    for lepton in (i, j, k, l):
+        value *= of_lepton(leptons, lepton, shift, tables, ratios)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
-    write(event, shift, found, weight, out)
+    write(event, shift, found, weights, out)

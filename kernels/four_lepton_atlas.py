@@ -14,6 +14,7 @@ from . import four_lepton_out as output
 from . import four_vector as p4
 from . import gate as quality
 from . import real
+from .atlas_leptons import lepton_pt, place_lepton
 from .four_lepton_out import (
     BAD_WEIGHT,
     COMMON,
@@ -22,7 +23,8 @@ from .four_lepton_out import (
     write,
 )
 from .language import Float32, Int32, Int64, Positive, add, each, local, local_int, scalar
-from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z, off_shell, place
+from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z, off_shell
+from .weights import WEIGHTS, of_event, of_lepton, varied
 
 GATES = quality.STEPS
 gate = quality.gate
@@ -31,6 +33,7 @@ FINAL_STATES = output.FINAL_STATES
 
 STEPS = ("four_leptons", "charge", "flavour", "pt")
 HISTOGRAMS = COMMON
+MOVES = WEIGHED = ("muon", "electron")
 
 
 class ScaleFactors(NamedTuple):
@@ -110,15 +113,14 @@ def preselect(event, inputs, cuts):
     """Whether there are four leptons of sufficient pt, whatever their quality."""
     n = 0
     for lepton in each(inputs.leptons, event):
-        if inputs.leptons.pt[lepton] > cuts.lepton.pt_min:
+        if inputs.leptons.pt[lepton] * cuts.dataset.reach.lepton > cuts.lepton.pt_min:
             n += 1
     return n >= 4
 
 
 @scalar
-def is_good(leptons, i, cuts):
-    """Whether a lepton is selected."""
-    pt = leptons.pt[i]
+def is_good(leptons, i, pt, cuts):
+    """Whether a lepton of transverse momentum *pt* is selected."""
     eta = leptons.eta[i]
     if leptons.kind[i] == 11:
         kinematics = pt > cuts.electron_pt_min and abs(eta) < cuts.electron_eta_max
@@ -137,18 +139,16 @@ def is_good(leptons, i, cuts):
 
 
 @scalar
-def select_leptons(event, inputs, cuts, leptons):
+def select_leptons(event, inputs, cuts, leptons, shift, tables):
     """Collect the good leptons; return their number, or -1 if there is no room."""
     source = inputs.leptons
     n = 0
     for i in each(source, event):
-        if is_good(source, i, cuts.lepton):
+        pt = lepton_pt(source, i, shift, tables)
+        if is_good(source, i, pt, cuts.lepton):
             if n == CAPACITY:
                 return -1
-            p = p4.from_pt_eta_phi_e(source.pt[i], source.eta[i], source.phi[i], source.e[i])
-            leptons.kind[n] = source.kind[i]
-            leptons.entry[n] = i
-            place(leptons, n, source.charge[i], source.pt[i], source.eta[i], source.phi[i], p, p, -1)
+            place_lepton(leptons, n, source, i, pt)
             n += 1
     return n
 
@@ -228,17 +228,17 @@ def body(event, shift, inputs, cuts, tables, out):
         P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
         local_int(CAPACITY),
     )
-    n = select_leptons(event, inputs, cuts, leptons)
+    n = select_leptons(event, inputs, cuts, leptons, shift, tables)
     if n < 0:
         if shift == 0:
             add(out.errors, OVER_CAPACITY, 1)
         return
     steps, state = steps_passed(leptons, n, cuts)
-    finish(event, shift, inputs, cuts, leptons, steps, state, steps == len(STEPS), out)
+    finish(event, shift, inputs, cuts, leptons, steps, state, steps == len(STEPS), tables, out)
 
 
 @scalar
-def finish(event, shift, inputs, cuts, leptons, steps, state, selected, out):
+def finish(event, shift, inputs, cuts, leptons, steps, state, selected, tables, out):
     """Weigh an event, count the steps that it passes, and reconstruct and fill it if it is selected."""
     if steps == 0:
         return
@@ -257,4 +257,9 @@ def finish(event, shift, inputs, cuts, leptons, steps, state, selected, out):
     m4l = p4.mass(four)
     pt4l = p4.pt(four)
     m_z1, m_z2 = pairing(leptons)
-    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), weight, out)
+    ratios = local(WEIGHTS)
+    value *= of_event(event, shift, tables, ratios)
+    for lepton in range(4):
+        value *= of_lepton(leptons, lepton, shift, tables, ratios)
+    weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), weights, out)

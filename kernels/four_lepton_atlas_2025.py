@@ -27,6 +27,7 @@ FINAL_STATES = output.FINAL_STATES
 
 STEPS = ("four_leptons", "trigger_match", "charge", "flavour", "pt")
 HISTOGRAMS = release_2020.HISTOGRAMS
+MOVES = WEIGHED = release_2020.MOVES
 
 
 class IdentifiedLeptons(NamedTuple):
@@ -80,17 +81,17 @@ def preselect(event, inputs, cuts):
     """Whether there are four leptons of sufficient pt, whatever their quality."""
     n = 0
     for lepton in each(inputs.leptons, event):
-        if inputs.leptons.pt[lepton] > cuts.lepton.pt_min:
+        if inputs.leptons.pt[lepton] * cuts.dataset.reach.lepton > cuts.lepton.pt_min:
             n += 1
     return n >= 4
 
 
 @scalar
-def select_leptons(event, inputs, cuts, leptons, shift):
+def select_leptons(event, inputs, cuts, leptons, shift, tables):
     """Collect the good leptons; return their number, or -1 if there is no room."""
     n = 0
     for i in each(inputs.leptons, event):
-        pt = lepton_pt(inputs.leptons, i, shift)
+        pt = lepton_pt(inputs.leptons, i, shift, tables)
         if is_good(inputs.leptons, i, pt, cuts.lepton):
             if n == CAPACITY:
                 return -1
@@ -122,7 +123,7 @@ def body(event, shift, inputs, cuts, tables, out):
         P4Columns(local(CAPACITY), local(CAPACITY), local(CAPACITY), local(CAPACITY)),
         local_int(CAPACITY),
     )
-    n = select_leptons(event, inputs, cuts, leptons, shift)
+    n = select_leptons(event, inputs, cuts, leptons, shift, tables)
     if n < 0:
         if shift == 0:
             add(out.errors, OVER_CAPACITY, 1)
@@ -130,4 +131,4 @@ def body(event, shift, inputs, cuts, tables, out):
     steps, state = steps_passed(leptons, n, cuts)
     if steps > 0:
         steps = steps + 1 if has_triggered(event, inputs.leptons) else 1
-    finish(event, shift, inputs, cuts, leptons, steps, state, steps == len(STEPS), out)
+    finish(event, shift, inputs, cuts, leptons, steps, state, steps == len(STEPS), tables, out)

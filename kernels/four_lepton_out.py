@@ -7,6 +7,9 @@ from typing import NamedTuple
 from . import fill as sums
 from . import gate as quality
 from .language import Float64, Int64, scalar, take
+from .lookup import Lookup
+from .shifts import Branches, Shifts
+from .weights import WeightTable
 
 FINAL_STATES = ("4mu", "4e", "2e2mu")
 
@@ -19,9 +22,13 @@ BAD_WEIGHT, OVER_CAPACITY = range(2)
 
 
 class Tables(NamedTuple):
-    """Lookup tables."""
+    """Lookup tables, and what the variations are: see :mod:`.shifts` and :mod:`.weights`."""
 
     lumi_mask: quality.LumiMask
+    corrections: Lookup
+    shifts: Shifts
+    weights: WeightTable
+    branches: Branches
 
 
 class Selected(NamedTuple):
@@ -61,13 +68,13 @@ class Reconstructed(NamedTuple):
 
 
 @scalar
-def write(event, shift, found, weight, out):
-    """Fill a selected event; *weight* is its weight as integers."""
+def write(event, shift, found, weights, out):
+    """Fill a selected event; *weights* are its weight and the variations, as integers."""
     row = found.category * 3 + found.final_state
-    sums.fill(out.histograms, M4L, row, found.m4l, shift, weight)
-    sums.fill(out.histograms, M_Z1, row, found.m_z1, shift, weight)
-    sums.fill(out.histograms, M_Z2, row, found.m_z2, shift, weight)
-    sums.fill(out.histograms, PT4L, row, found.pt4l, shift, weight)
+    sums.fill_varied(out.histograms, M4L, row, found.m4l, shift, weights)
+    sums.fill_varied(out.histograms, M_Z1, row, found.m_z1, shift, weights)
+    sums.fill_varied(out.histograms, M_Z2, row, found.m_z2, shift, weights)
+    sums.fill_varied(out.histograms, PT4L, row, found.pt4l, shift, weights)
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:

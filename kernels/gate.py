@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from .language import Float32, Int64, UInt32, scalar
+from .shifts import Reach
 
 STEPS = ("certified", "filters", "trigger")
 """The cuts in their order; :func:`gate` returns how many of them an event passes."""
@@ -41,6 +42,8 @@ class Dataset(NamedTuple):
     """... and none of these, which belong to primary datasets that come first."""
     required: int
     """An event needs all of these filters."""
+    reach: Reach
+    """How far the variations raise the pt of objects: what a preselection has to let pass."""
 
 
 class LumiMask(NamedTuple):

@@ -15,8 +15,6 @@ MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
 """Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
 another weight than 1."""
 
-_ONE = 2**sums.FRACTION_BITS
-
 
 class Axis(NamedTuple):
     """What a channel's file says of a histogram."""
@@ -51,8 +49,10 @@ def variable(edges: tuple[float, ...], label: str = "", categories: tuple[str, .
 class Histogram(NamedTuple):
     """One histogram in memory."""
 
+    units: Int64
+    """Fills of weight 1, of shape (categories, bins + 2): they become part of the sums after a launch."""
     sumw: Int64
-    """Σq, of shape (categories, bins + 2)."""
+    """Σq, of the same shape."""
     sumw2: Int64
     """Σhi and Σlo, of shape (categories, bins + 2, 2)."""
     problems: Int64
@@ -83,8 +83,7 @@ def fill_category(histogram, category, x, weight):
         found = sums.variable_bin(x, histogram.bins, histogram.edges, 0)
     cell = category * (histogram.bins + 2) + found
     if weight == 1.0:
-        add(histogram.sumw, cell, _ONE)
-        add(histogram.sumw2, 2 * cell, 1)
+        add(histogram.units, cell, 1)
     elif sums.is_weight(weight):
         quantised = sums.quantise(weight)
         add(histogram.problems, WEIGHTED, 1)

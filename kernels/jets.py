@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from . import four_vector as p4
 from .language import Column, Float32, Int32, Int64, Positive, Real, Whole, each, scalar
+from .shifts import JET, moved_pt
 
 
 class Jets(NamedTuple):
@@ -45,9 +46,9 @@ class Directions(NamedTuple):
 
 
 @scalar
-def jet_pt(jets, jet, shift):
+def jet_pt(jets, jet, shift, tables):
     """Return the transverse momentum of a jet in a variation."""
-    return jets.pt[jet]
+    return moved_pt(jets, jet, shift, tables, JET)
 
 
 @scalar
@@ -61,9 +62,9 @@ def is_identified(jets, jet, pt, cuts):
 
 
 @scalar
-def is_jet(jets, jet, cuts):
+def is_jet(jets, jet, pt, cuts):
     """Whether a jet passes kinematics and identification."""
-    return jets.pt[jet] > cuts.pt_min and is_identified(jets, jet, jets.pt[jet], cuts)
+    return pt > cuts.pt_min and is_identified(jets, jet, pt, cuts)
 
 
 @scalar
@@ -95,12 +96,13 @@ def is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
 
 
 @scalar
-def count_jets(event, jets, cuts, leptons, n_leptons, fsr):
+def count_jets(event, jets, cuts, leptons, n_leptons, fsr, shift, tables):
     """Return the numbers of jets and of b-tagged jets."""
     n_jets = 0
     n_b_jets = 0
     for jet in each(jets, event):
-        if is_jet(jets, jet, cuts) and is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
+        pt = jet_pt(jets, jet, shift, tables)
+        if is_jet(jets, jet, pt, cuts) and is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
             n_jets += 1
             if is_b_jet(jets, jet, cuts):
                 n_b_jets += 1
@@ -134,7 +136,7 @@ def jet_p4(jets, jet, pt):
 
 
 @scalar
-def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift):
+def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift, tables):
     """Measure the jets that are apart from the first *n_others* of *others*.
 
     The hardest jets are looked for, not taken from the front: a shifted pt changes their order.
@@ -143,7 +145,7 @@ def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift):
     first, second = -1, -1
     pt1, pt2 = 0.0, 0.0
     for jet in each(jets, event):
-        pt = jet_pt(jets, jet, shift)
+        pt = jet_pt(jets, jet, shift, tables)
         if (
             pt > soft_pt_min
             and is_identified(jets, jet, pt, cuts)

@@ -73,19 +73,19 @@ _DRIVER = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
 
 import numpy as np
 
-from gpuhiggs.kernels.fill import is_weight, quantise, tally
+from gpuhiggs.kernels.fill import is_weight, settle, tally
 from gpuhiggs.kernels.language import add, column, local_int, record, scalar, take
 from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect
 
 
 @scalar
-def admit(event, inputs, cuts, tables, out, passed):
+def admit(event, inputs, cuts, tables, out, passed, units):
     weight = generator_weight(event, inputs, cuts)
     if not is_weight(weight):
         add(out.errors, 0, 1)
         return False
     n = gate(event, inputs, cuts, tables)
-    tally(passed, n, quantise(weight))
+    tally(passed, units, n, weight)
     return n == {n_gates} and preselect(event, inputs, cuts)
 
 
@@ -93,13 +93,17 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
     gates = column(gates, np.int64)
     inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
     tables, out = record(tables, Tables), record(out, Out)
-    passed = local_int({n_sums})
+    passed, units = local_int({n_sums}), local_int({n_rows})
     for i in range({n_sums}):
         passed[i] = 0
+    for i in range({n_rows}):
+        units[i] = 0
     for event in range(first, last):
-        if admit(event, inputs, cuts, tables, out, passed):
+        if admit(event, inputs, cuts, tables, out, passed, units):
             for shift in range(shifts):
                 body(event, shift, inputs, cuts, tables, out)
+    for i in range({n_rows}):
+        settle(passed, units, i)
     for i in range({n_sums}):
         add(gates, i, passed[i])
 
@@ -109,14 +113,18 @@ def select(first, last, gates, selected, inputs, cuts, tables, out):
     selected = column(selected, np.int64)
     inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
     tables, out = record(tables, Tables), record(out, Out)
-    passed = local_int({n_sums})
+    passed, units = local_int({n_sums}), local_int({n_rows})
     for i in range({n_sums}):
         passed[i] = 0
+    for i in range({n_rows}):
+        units[i] = 0
     event = first + cuda.grid(1)
     while event < last:
-        if admit(event, inputs, cuts, tables, out, passed):
+        if admit(event, inputs, cuts, tables, out, passed, units):
             selected[1 + take(selected, 0)] = event
         event += cuda.gridsize(1)
+    for i in range({n_rows}):
+        settle(passed, units, i)
     for i in range({n_sums}):
         if passed[i] != 0:
             add(gates, i, passed[i])
@@ -173,7 +181,7 @@ def driver_source(program: Program | Loop) -> str:
             module=program.module, function=program.function, arguments=f"first, last, row, {others}", others=others
         )
     n_gates = len(program.namespace().GATES)
-    return _DRIVER.format(module=program.module, n_gates=n_gates, n_sums=4 * (n_gates + 1))
+    return _DRIVER.format(module=program.module, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1))
 
 
 # --- the cache -----------------------------------------------------------------------------------------------------
@@ -390,6 +398,16 @@ def ptx(function: Any, argument_types: Any, compute_capability: tuple[int, int] 
     finally:
         dispatcher.get_current_device = asked
     return str(text)
+
+
+def loop_ptx(loop: Loop, arguments: Sequence[Any], compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
+    """Compile the CUDA build of a loop, one thread an item, for arguments of the types of *arguments*."""
+    from numba import cuda, typeof
+
+    module = driver(loop)
+    module.cuda = cuda  # type: ignore[attr-defined]
+    signature = types.void(types.int64, *[typeof(argument) for argument in arguments])
+    return ptx(module.process, signature, compute_capability)
 
 
 def forbidden(text: str) -> list[str]:

@@ -13,6 +13,7 @@ from . import four_vector as p4
 from . import real
 from .language import Bool, Column, Float32, Int32, Int64, Positive, Real, Switch, each, scalar
 from .pairs import CAPACITY, place
+from .shifts import ELECTRON, MUON, moved_pt
 
 PHOTON_CAPACITY = 16
 """FSR candidates that an event may have; one with more is counted as an error, never cut short."""
@@ -115,10 +116,10 @@ class FsrCuts(NamedTuple):
 
 
 @scalar
-def is_prompt(leptons, i, cuts):
+def is_prompt(leptons, i, pt, cuts):
     """Whether a lepton of either flavour passes the kinematic cuts and comes from the primary vertex."""
     return (
-        leptons.pt[i] > cuts.pt_min
+        pt > cuts.pt_min
         and abs(leptons.eta[i]) < cuts.eta_max
         and abs(leptons.dxy[i]) < cuts.dxy_max
         and abs(leptons.dz[i]) < cuts.dz_max
@@ -127,18 +128,18 @@ def is_prompt(leptons, i, cuts):
 
 
 @scalar
-def relaxed_muon(muons, i, cuts):
+def relaxed_muon(muons, i, pt, cuts):
     """Whether a muon passes everything but identification and isolation; an electron is relaxed if it is prompt."""
-    return is_prompt(muons, i, cuts) and (muons.is_global[i] or (muons.is_tracker[i] and muons.n_stations[i] > 0))
+    return is_prompt(muons, i, pt, cuts) and (muons.is_global[i] or (muons.is_tracker[i] and muons.n_stations[i] > 0))
 
 
 @scalar
-def identified_electron(electrons, i, cuts):
+def identified_electron(electrons, i, pt, cuts):
     """Whether an electron passes the BDT, whose inputs include the isolation."""
     if cuts.use_wp90 == 1:
         return electrons.bdt_wp90[i]
     eta = abs(electrons.eta[i] + electrons.delta_eta_sc[i])
-    if electrons.pt[i] <= cuts.bdt_pt:
+    if pt <= cuts.bdt_pt:
         inner, middle, outer = cuts.bdt_low_pt_inner, cuts.bdt_low_pt_middle, cuts.bdt_low_pt_outer
     else:
         inner, middle, outer = cuts.bdt_high_pt_inner, cuts.bdt_high_pt_middle, cuts.bdt_high_pt_outer
@@ -156,7 +157,7 @@ class Photons(NamedTuple):
 
 
 @scalar
-def match_photon(event, photon, inputs, cuts):
+def match_photon(event, photon, inputs, cuts, shift, tables):
     """Return the owner of an FSR candidate and its ΔR/ET²: the nearest relaxed lepton, if it is near enough."""
     fsr = inputs.fsr_photons
     eta = fsr.eta[photon]
@@ -166,12 +167,16 @@ def match_photon(event, photon, inputs, cuts):
     if fsr.pt[photon] > cuts.fsr.pt_min and abs(eta) < cuts.fsr.eta_max and fsr.iso[photon] < cuts.fsr.iso_max:
         for i in each(inputs.muons, event):
             dr2 = p4.delta_r2(eta, phi, inputs.muons.eta[i], inputs.muons.phi[i])
-            if dr2 < nearest and relaxed_muon(inputs.muons, i, cuts.muon):
+            if dr2 < nearest and relaxed_muon(
+                inputs.muons, i, moved_pt(inputs.muons, i, shift, tables, MUON), cuts.muon
+            ):
                 nearest = dr2
                 owner = 2 * i
         for i in each(inputs.electrons, event):
             dr2 = p4.delta_r2(eta, phi, inputs.electrons.eta[i], inputs.electrons.phi[i])
-            if dr2 < nearest and is_prompt(inputs.electrons, i, cuts.electron):
+            if dr2 < nearest and is_prompt(
+                inputs.electrons, i, moved_pt(inputs.electrons, i, shift, tables, ELECTRON), cuts.electron
+            ):
                 nearest = dr2
                 owner = 2 * i + 1
     dr = real.sqrt(nearest)
@@ -182,14 +187,14 @@ def match_photon(event, photon, inputs, cuts):
 
 
 @scalar
-def match_photons(event, inputs, cuts, photons):
+def match_photons(event, inputs, cuts, photons, shift, tables):
     """Give each lepton its best FSR photon, the one of lowest ΔR/ET²; False if there is no room."""
     first = inputs.fsr_photons.offsets[event]
     n = inputs.fsr_photons.offsets[event + 1] - first
     if n > PHOTON_CAPACITY:
         return False
     for a in range(n):
-        photons.owner[a], photons.score[a] = match_photon(event, first + a, inputs, cuts)
+        photons.owner[a], photons.score[a] = match_photon(event, first + a, inputs, cuts, shift, tables)
         for b in range(a):
             if photons.owner[a] >= 0 and photons.owner[a] == photons.owner[b]:
                 if photons.score[a] < photons.score[b]:
@@ -233,28 +238,32 @@ def isolation(event, i, inputs, cuts, photons):
 
 
 @scalar
-def select_leptons(event, inputs, cuts, photons, leptons):
+def select_leptons(event, inputs, cuts, photons, leptons, shift, tables):
     """List the fully selected leptons, muons first; return their number, or -1 if there is no room."""
     muons = inputs.muons
     electrons = inputs.electrons
     n = 0
     for i in each(muons, event):
+        pt = moved_pt(muons, i, shift, tables, MUON)
         if (
-            relaxed_muon(muons, i, cuts.muon)
-            and (muons.is_pf[i] or (muons.high_pt_id[i] > 0 and muons.pt[i] > cuts.muon.high_pt_min))
+            relaxed_muon(muons, i, pt, cuts.muon)
+            and (muons.is_pf[i] or (muons.high_pt_id[i] > 0 and pt > cuts.muon.high_pt_min))
             and isolation(event, i, inputs, cuts.fsr, photons) < cuts.muon.iso_max
         ):
             if n == CAPACITY:
                 return -1
             leptons.kind[n] = 13
             leptons.entry[n] = i
+            leptons.pt[n] = pt
             n += 1
     for i in each(electrons, event):
-        if is_prompt(electrons, i, cuts.electron) and identified_electron(electrons, i, cuts.electron):
+        pt = moved_pt(electrons, i, shift, tables, ELECTRON)
+        if is_prompt(electrons, i, pt, cuts.electron) and identified_electron(electrons, i, pt, cuts.electron):
             if n == CAPACITY:
                 return -1
             leptons.kind[n] = 11
             leptons.entry[n] = i
+            leptons.pt[n] = pt
             n += 1
     return n
 
@@ -274,7 +283,8 @@ def reconstruct(event, inputs, photons, leptons, n):
 
 @scalar
 def reconstruct_one(leptons, lepton, source, i, photon, fsr):
-    """Fill in the kinematics of a lepton from entry *i* of its collection and its FSR photon."""
-    bare = p4.from_pt_eta_phi_mass(source.pt[i], source.eta[i], source.phi[i], source.mass[i])
+    """Fill in the kinematics of a lepton of known pt from entry *i* of its collection and its FSR photon."""
+    pt = leptons.pt[lepton]
+    bare = p4.from_pt_eta_phi_mass(pt, source.eta[i], source.phi[i], source.mass[i])
     dressed = dress(bare, photon, fsr)
-    place(leptons, lepton, source.charge[i], source.pt[i], source.eta[i], source.phi[i], bare, dressed, photon)
+    place(leptons, lepton, source.charge[i], pt, source.eta[i], source.phi[i], bare, dressed, photon)

@@ -10,6 +10,8 @@ from __future__ import annotations
 from typing import Annotated, NamedTuple
 
 from .language import Bool, Float32, Int64, Positive, Range, Real, scalar
+from .shifts import PHOTON, moved_pt
+from .weights import of_object
 
 NO_CLASS, APPROXIMATE_CLASS, FULL_CLASS = range(3)
 """Values of ``trigger_class``."""
@@ -75,9 +77,15 @@ class PhotonCuts(NamedTuple):
 
 
 @scalar
-def photon_pt(photons, i, shift):
+def photon_pt(photons, i, shift, tables):
     """Return the transverse momentum of a photon in a variation."""
-    return photons.pt[i]
+    return moved_pt(photons, i, shift, tables, PHOTON)
+
+
+@scalar
+def photon_factor(photons, i, pt, shift, tables, ratios):
+    """Return the factor of a selected photon in the weight of its event."""
+    return of_object(PHOTON, pt, photons.eta[i], photons.phi[i], shift, tables, ratios)
 
 
 @scalar

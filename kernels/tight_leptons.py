@@ -10,6 +10,7 @@ from typing import NamedTuple
 from . import four_vector as p4
 from .language import Bool, Float32, Int32, Int64, Positive, Whole, each, scalar
 from .pairs import CAPACITY, place
+from .shifts import ELECTRON, MUON, moved_pt
 
 
 class TightMuons(NamedTuple):
@@ -80,15 +81,15 @@ class TightElectronCuts(NamedTuple):
 
 
 @scalar
-def muon_pt(muons, i, shift):
+def muon_pt(muons, i, shift, tables):
     """Return the transverse momentum of a muon in a variation."""
-    return muons.pt[i]
+    return moved_pt(muons, i, shift, tables, MUON)
 
 
 @scalar
-def electron_pt(electrons, i, shift):
+def electron_pt(electrons, i, shift, tables):
     """Return the transverse momentum of an electron in a variation."""
-    return electrons.pt[i]
+    return moved_pt(electrons, i, shift, tables, ELECTRON)
 
 
 @scalar
@@ -149,14 +150,14 @@ def place_lepton(leptons, n, kind, i, source, pt):
 
 
 @scalar
-def collect_leptons(event, muons, electrons, muon_cuts, electron_cuts, loose, leptons, shift):
+def collect_leptons(event, muons, electrons, muon_cuts, electron_cuts, loose, leptons, shift, tables):
     """List the leptons, muons first; return how many there are and how many are tight, or -1 if there is no room.
 
     With *loose* 1 those that are loose only are listed as well.
     """
     n, n_tight = 0, 0
     for i in each(muons, event):
-        pt = muon_pt(muons, i, shift)
+        pt = muon_pt(muons, i, shift, tables)
         if identified_muon(muons, i, pt, muon_cuts):
             tight = muons.iso04[i] < muon_cuts.iso_max
             if tight or (loose == 1 and muons.iso04[i] < muon_cuts.loose_iso_max):
@@ -166,7 +167,7 @@ def collect_leptons(event, muons, electrons, muon_cuts, electron_cuts, loose, le
                 n += 1
                 n_tight += 1 if tight else 0
     for i in each(electrons, event):
-        pt = electron_pt(electrons, i, shift)
+        pt = electron_pt(electrons, i, shift, tables)
         if prompt_electron(electrons, i, pt, electron_cuts):
             tight = is_tight_electron(electrons, i, electron_cuts)
             if tight or (loose == 1 and is_loose_electron(electrons, i, electron_cuts)):

@@ -65,6 +65,7 @@ def _four_muon_events(n: int, seed: int = 0) -> Branches:
         "luminosityBlock": 1 + np.arange(n, dtype=np.uint32),
         "genWeight": np.ones(n, np.float32),
         "MET_pt": random.uniform(0, 150, n).astype(np.float32),
+        "MET_phi": random.uniform(-3, 3, n).astype(np.float32),
         "HLT_A": np.ones(n, np.bool_),
         "HLT_B": np.ones(n, np.bool_),
         "Flag_good": np.ones(n, np.bool_),
@@ -81,7 +82,13 @@ def _empty(n: int, floats: Sequence[str], integers: Sequence[str]) -> ak.Array:
     return ak.zip({name: ak.unflatten(np.zeros(0, kind), np.zeros(n, np.int64)) for name, kind in types.items()})
 
 
-def _write_nanoaod(path: Path, *parts: Branches, tree: str = "Events", runs: Mapping[str, Any] | None = None) -> Path:
+def _write_nanoaod(
+    path: Path,
+    *parts: Branches,
+    tree: str = "Events",
+    runs: Mapping[str, Any] | None = None,
+    sections: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a file as NanoAOD has it; each part becomes a basket of every branch."""
     with uproot.recreate(path) as file:
         types = {name: ak.Array(values).type.content for name, values in parts[0].items()}
@@ -92,6 +99,9 @@ def _write_nanoaod(path: Path, *parts: Branches, tree: str = "Events", runs: Map
         if runs is not None:
             sums = {name: np.asarray(values, np.float64) for name, values in runs.items()}
             file.mktree("Runs", {name: values.dtype for name, values in sums.items()}).extend(sums)
+        if sections is not None:
+            pairs = {name: np.asarray(values, np.uint32) for name, values in sections.items()}
+            file.mktree("LuminosityBlocks", {name: values.dtype for name, values in pairs.items()}).extend(pairs)
     return path
 
 
@@ -103,7 +113,7 @@ def four_muon_events() -> Callable[..., Branches]:
 
 @pytest.fixture(scope="session")
 def write_nanoaod() -> Callable[..., Path]:
-    """A function that writes branches to a file, with a ``Runs`` tree if *runs* is given."""
+    """A function that writes branches to a file, with the trees ``Runs`` and ``LuminosityBlocks`` if they are given."""
     return _write_nanoaod
 
 
@@ -116,9 +126,8 @@ def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfi
     """A configuration of the CMS channel for files of four-muon events, with two primary datasets of one path each."""
     selection = _cms_selection() | {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
     selection |= settings.pop("selection", {})
-    return config.validate(
-        RunConfig, {"selection": selection, "datasets": list(datasets), "lumi_mask": None, **settings}, "test"
-    )
+    fixed = {"lumi_mask": None, "execution": {"back_off": 0.0}}
+    return config.validate(RunConfig, {"selection": selection, "datasets": list(datasets), **fixed, **settings}, "test")
 
 
 @pytest.fixture(scope="session")

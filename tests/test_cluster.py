@@ -8,19 +8,24 @@ from typing import Any
 
 import numpy as np
 import pytest
-from distributed import default_client
+from distributed import Client
 
 from gpuhiggs import cluster, engine
 from gpuhiggs.config import RunConfig
-from gpuhiggs.engine import Lost, Mapper
 from gpuhiggs.errors import FileError
 from gpuhiggs.tally import Tally
+from gpuhiggs.work import Lost, Mapper, Work, of
 
 
 @pytest.fixture(scope="module")
-def two_workers() -> Iterator[Mapper]:
-    with cluster.local(2) as mapper:
-        yield mapper
+def client() -> Iterator[Client]:
+    with cluster.local(2) as client:
+        yield client
+
+
+@pytest.fixture
+def two_workers(client: Client) -> Mapper:
+    return cluster.mapper(client)
 
 
 @pytest.fixture(scope="module")
@@ -51,13 +56,12 @@ def same(found: Tally, expected: Tally) -> None:
             np.testing.assert_array_equal(found.selected[key][name], values, strict=True)
 
 
-def test_one_digest_with_two_workers_and_with_one(two_workers: Mapper, run_config: RunConfig) -> None:
+def test_one_digest_with_two_workers_and_with_one(client: Client, run_config: RunConfig) -> None:
     expected = engine.run(run_config)
     assert len(expected.complete) == 3
     assert [failure.error for failure in expected.failures] == [f"{run_config.datasets[0].files[2]}: no such file"]
-    client = default_client()  # type: ignore[no-untyped-call]
     assert len(client.nthreads()) == 2
-    same(engine.run(run_config, two_workers), expected)
+    same(engine.run(run_config, cluster.mapper(client)), expected)
 
     [kept, retired] = client.nthreads()
     client.retire_workers([retired])
@@ -75,28 +79,44 @@ def refuse(n: int) -> int:
 
 
 def test_every_argument_once(two_workers: Mapper) -> None:
-    assert sorted(two_workers(double, range(30))) == list(range(0, 60, 2))
-    assert list(two_workers(double, [])) == []
+    assert sorted(two_workers(double, of(range(30)))) == list(range(0, 60, 2))
+    assert list(two_workers(double, Work())) == []
 
 
-def test_arguments_are_taken_as_results_leave(two_workers: Mapper) -> None:
+class Counted(Work):
+    """Work of which is known how much has been taken."""
+
     taken = 0
 
-    def arguments() -> Iterator[int]:
-        nonlocal taken
-        for n in range(1, 101):
-            taken = n
-            yield n
+    def take(self) -> Any:
+        argument = super().take()
+        self.taken += argument is not None
+        return argument
 
-    results = two_workers(double, arguments())
+
+def test_work_is_taken_as_results_leave(two_workers: Mapper) -> None:
+    work = Counted()
+    for n in range(1, 101):
+        work.put(n)
+    results = two_workers(double, work)
     for done in range(1, 101):
         next(results)
-        assert taken <= done + 8, "four futures a worker"
+        assert work.taken <= done + 8, "four futures a worker"
     assert next(results, None) is None
 
 
+def test_a_result_may_put_more_work_in(two_workers: Mapper) -> None:
+    work = of([1])
+    found = []
+    for result in two_workers(double, work):
+        found.append(result)
+        if result < 64:
+            work.put(result, delay=0.01)
+    assert found == [2, 4, 8, 16, 32, 64]
+
+
 def test_an_error_comes_back_with_its_argument(two_workers: Mapper) -> None:
-    [lost] = list(two_workers(refuse, [3]))
+    [lost] = list(two_workers(refuse, of([3])))
     assert isinstance(lost, Lost)
     assert lost.argument == 3
     assert "3.root: cannot be read" in lost.error

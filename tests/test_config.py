@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpuhiggs import channels, config, engine
+from gpuhiggs import channels, config, engine, file_list
 from gpuhiggs.config import AxisConfig, DatasetConfig, RunConfig, SelectionConfig, validate
 from gpuhiggs.cuts import build_cuts
 from gpuhiggs.errors import ConfigError
@@ -88,7 +88,10 @@ KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        (("lumi",), "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, chunk_memory, processes, "),
+        (
+            ("lumi",),
+            "'lumi'; known: selection, datasets, luminosity, luminosity_table, lumi_mask, chunk_size, ",
+        ),
         (("datasets", 0, "xsec"), f"'xsec' in datasets.0; known: {KNOWN_DATASET}"),
         (("processes", "ZZ", "colour"), "'colour' in processes.ZZ; known: label, color"),
         (("processes", "label", "x"), "'x' in processes.label; known: label, color"),
@@ -288,7 +291,7 @@ def test_files_are_expanded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         "root://host//a*.root",
         "/abs.root",
     ]
-    assert config.expand(entries, tmp_path) == expected
+    assert file_list.expand(entries, tmp_path) == expected
     loaded = load(tmp_path, edited(set_in("datasets", 1, "files", entries), set_in("lumi_mask", "$SAMPLES/mask.json")))
     assert list(loaded.datasets[1].files) == expected
     assert loaded.lumi_mask == str(tmp_path / "samples/mask.json")

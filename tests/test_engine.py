@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gpuhiggs import channels, engine, normalisation
+from gpuhiggs.books import Progress
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
 from gpuhiggs.histogram import Counts, sum_of_squares, sum_of_weights
 from gpuhiggs.read import ColumnCache
 from gpuhiggs.tally import Failure, FileInfo, Partial, Tally, WorkItem
+from gpuhiggs.work import Lost, Mapper, Work, serially
 
 Branches = dict[str, Any]
 Events = Callable[..., Branches]
@@ -59,14 +61,17 @@ def weights(tally: Tally, dataset: str) -> tuple[np.ndarray, np.ndarray]:
 # --- however it is cut and delivered -------------------------------------------------------------------------------
 
 
-def shuffled(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
-    results = [function(argument) for argument in arguments]
-    random.Random(1).shuffle(results)
-    return iter(results)
+def shuffled(function: Callable[[Any], Any], queue: Work) -> Iterator[Any]:
+    while True:
+        results = [function(argument) for argument in iter(queue.take, None)]
+        if not results:
+            return
+        random.Random(1).shuffle(results)
+        yield from results
 
 
-def twice(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
-    for argument in arguments:
+def twice(function: Callable[[Any], Any], queue: Work) -> Iterator[Any]:
+    for argument in iter(queue.take, None):
         yield function(argument)
         yield function(argument)
 
@@ -107,13 +112,13 @@ def test_the_reference_selects_events_of_both_signs(reference: Tally) -> None:
     assert len(selected) == entries(reference, "mc")[-1]
 
 
-@pytest.mark.parametrize(
-    ("chunk_size", "mapper"), [(3, engine.serially), (10, shuffled), (11, twice), (39, engine.serially)]
-)
-def test_one_digest(reference: Tally, three_files: Configure, chunk_size: int, mapper: engine.Mapper) -> None:
+@pytest.mark.parametrize(("chunk_size", "mapper"), [(3, serially), (10, shuffled), (11, twice), (39, serially)])
+def test_one_digest(reference: Tally, three_files: Configure, chunk_size: int, mapper: Mapper) -> None:
     tally = engine.run(three_files(chunk_size=chunk_size), mapper)
     assert tally.counts.digest() == reference.counts.digest()
-    assert tally.complete == reference.complete
+    assert [info._replace(cuts=()) for info in tally.complete] == [
+        info._replace(cuts=()) for info in reference.complete
+    ]
     assert not tally.failures
     assert tally.selected.keys() == reference.selected.keys()
     for key, found in tally.selected.items():
@@ -137,11 +142,13 @@ def test_another_weight_gives_another_digest(
 
 
 def test_progress(three_files: Configure) -> None:
-    seen: list[tuple[int, int]] = []
-    engine.run(three_files(chunk_size=10), progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (70, 70)
-    assert seen == sorted(seen)
-    assert len(seen) == 8
+    seen: list[Progress] = []
+    engine.run(three_files(chunk_size=10), progress=seen.append)
+    assert (seen[-1].events_done, seen[-1].events) == (70, 70)
+    assert (seen[-1].files_done, seen[-1].files, seen[-1].files_failed) == (3, 3, 0)
+    assert seen == sorted(seen, key=lambda progress: (progress.files_done, progress.events_done))
+    assert len(seen) == 8 + 3
+    assert seen[-1].remaining == 0.0
 
 
 @given(st.integers(0, 10**12), st.integers(1, 2**24))
@@ -245,6 +252,18 @@ def test_a_file_without_sum_of_weights(
     assert not tally.failures
 
 
+def test_a_file_whose_sum_of_weights_is_negative(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
+) -> None:
+    """It is refused before any of its events is read."""
+    path = write_nanoaod(tmp_path / "a.root", four_muon_events(4), runs={"genEventSumw": [-3.0]})
+    tally = engine.run(four_muon_config(simulation("mc", path, cross_section=1.0), luminosity=1.0))
+    [failure] = tally.failures
+    assert (failure.start, failure.stop) == (0, 0)
+    assert failure.error == f"{path}: its sum of generator weights is -3.0: no cross section can be scaled to it"
+    assert not engine.run(four_muon_config(simulation("mc", path, cross_section=None))).failures
+
+
 # --- broken files among good ones ----------------------------------------------------------------------------------
 
 
@@ -274,14 +293,14 @@ def test_broken_files_among_good_ones(
     assert errors[str(bad[4])].startswith(f"{bad[4]}: no branch Muon_pt in tree 'Events', which the column muons.pt")
 
 
-@pytest.mark.parametrize("mapper", [engine.serially, shuffled, twice])
+@pytest.mark.parametrize("mapper", [serially, shuffled, twice])
 def test_a_file_counts_whole_or_not_at_all(
     tmp_path: Path,
     four_muon_events: Events,
     write_nanoaod: Writer,
     four_muon_config: Configure,
     damage_second_basket: Callable[[Path, str], None],
-    mapper: engine.Mapper,
+    mapper: Mapper,
 ) -> None:
     good = write_nanoaod(tmp_path / "good.root", four_muon_events(20, 1), runs={"genEventSumw": [30.0]})
     part = write_nanoaod(
@@ -292,10 +311,10 @@ def test_a_file_counts_whole_or_not_at_all(
     config = four_muon_config(simulation("mc", good, part, cross_section=3.0), **settings)
     tally = engine.run(config, mapper)
     alone = engine.run(four_muon_config(simulation("mc", good, cross_section=3.0), **settings))
-    assert [(failure.path, failure.start, failure.stop) for failure in tally.failures] == [
-        (str(part), 50, 75),
-        (str(part), 75, 100),
-    ]
+    [failure] = tally.failures
+    assert failure.path == str(part)
+    assert (failure.start, failure.stop) in ((50, 75), (75, 100))
+    assert failure.attempts == 3
     assert tally.counts.digest() == alone.counts.digest()
     assert [info.path for info in tally.complete] == [str(good)]
     assert ("mc", str(part)) not in tally.selected
@@ -452,19 +471,19 @@ def test_results_that_never_come_are_failures(
 ) -> None:
     path = write_nanoaod(tmp_path / "a.root", four_muon_events(6))
 
-    def forgetful(function: Any, arguments: Any) -> Any:
-        given = list(arguments)
-        return map(function, given[:1])
+    def forgetful(function: Any, queue: Work) -> Any:
+        yield function(queue.take())
+        yield function(queue.take())
 
     tally = engine.run(four_muon_config(data("d", "First", path), chunk_size=2), forgetful)
     assert [failure.error for failure in tally.failures] == [f"{path}: no result came back"]
     assert not tally.complete
 
-    def losing(function: Any, arguments: Any) -> Any:
-        return (engine.Lost(argument, "KilledWorker: gone") for argument in list(arguments))
+    def losing(function: Any, queue: Work) -> Any:
+        return (Lost(argument, "KilledWorker: gone") for argument in iter(queue.take, None))
 
     tally = engine.run(four_muon_config(data("d", "First", path)), losing)
-    assert [failure.error for failure in tally.failures] == [f"{path}: KilledWorker: gone"]
+    assert [(failure.error, failure.attempts) for failure in tally.failures] == [(f"{path}: KilledWorker: gone", 3)]
 
 
 def test_a_lumi_mask_without_the_run(
@@ -507,7 +526,7 @@ def test_a_golden_json_on_real_runs(
 def test_a_configuration_that_does_not_fit_is_refused_first(
     four_muon_config: Configure, settings: dict[str, Any], message: str
 ) -> None:
-    def mapper(function: Callable[[Any], Any], arguments: Iterable[Any]) -> Iterator[Any]:
+    def mapper(function: Callable[[Any], Any], queue: Work) -> Iterator[Any]:
         pytest.fail("a file was looked at")
 
     with pytest.raises(ConfigError, match=message):

@@ -80,9 +80,10 @@ class Channel(NamedTuple):
         """Return the kernel's cuts for one dataset."""
         return build_cuts(self.program.namespace().Cuts, selection.cuts, "cuts", {"dataset": dataset})
 
-    def tables(self, lumi_mask: LumiMask) -> Any:
-        """Return the kernel's lookup tables."""
-        return self.program.namespace().Tables(lumi_mask=lumi_mask)
+    def tables(self, lumi_mask: LumiMask, **others: Any) -> Any:
+        """Return the kernel's lookup tables: those among *others* that it has."""
+        tables = self.program.namespace().Tables
+        return tables(lumi_mask=lumi_mask, **{name: one for name, one in others.items() if name in tables._fields})
 
     def out(self, kernel_histograms: Any, capacity: int) -> Any:
         """Return fresh outputs around a set of histograms, with room for *capacity* selected events."""

@@ -13,7 +13,7 @@ from ..columns import OFFSETS
 from ..config import SelectionConfig
 from ..errors import ConfigError, RunError
 from ..kernels import histogram as one
-from ..kernels.fill import LAUNCH_FILLS, LAYOUT, OFFSET, OFFSET2, Histograms
+from ..kernels.fill import FRACTION_BITS, LAUNCH_FILLS, LAYOUT, OFFSET, OFFSET2, Histograms
 from ..kernels.language import fields
 from .channel import Channel
 
@@ -101,6 +101,7 @@ class FileChannel(Channel):
             _, _, bins, uniform, edge, categories, _, _ = layout[row].tolist()
             cells = categories * (bins + 2)
             histograms[name] = one.Histogram(
+                units=np.zeros(cells, np.int64),
                 sumw=kernel_histograms.sumw[layout[row, OFFSET] :][:cells],
                 sumw2=kernel_histograms.sumw2[layout[row, OFFSET2] :][: 2 * cells],
                 problems=np.zeros(3, np.int64),
@@ -121,7 +122,7 @@ class FileChannel(Channel):
         )
 
     def verify(self, out: Any) -> None:
-        """Raise an error if a fill could not be counted.
+        """Make fills of weight 1 part of the sums; raise an error if a fill could not be counted.
 
         Raises
         ------
@@ -144,6 +145,11 @@ class FileChannel(Channel):
                     f"{self.file.path}: {name}: too many fills with weights at a time; write FILLS = {more} in the file"
                 )
                 raise RunError(msg)
+        for name in self.file.axes():
+            histogram = getattr(out, name)
+            histogram.sumw[:] += histogram.units << FRACTION_BITS
+            histogram.sumw2[::2] += histogram.units
+            histogram.units[:] = 0
 
 
 def channel(name: str) -> FileChannel:

@@ -78,6 +78,14 @@ class RootFile:
         branch = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
         return None if branch is None else float(np.sum(ak.to_numpy(found[branch].array()), dtype=np.float64))
 
+    def sections(self, tree: str) -> list[list[int]] | None:
+        """Return (run, luminosity section) for each entry of a tree; None: it is not there."""
+        if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
+            return None
+        found = self.tree(tree)
+        pairs = [ak.to_numpy(found[name].array()).astype(np.int64) for name in ("run", "luminosityBlock")]
+        return np.stack(pairs, axis=1).tolist()  # type: ignore[no-any-return]
+
     @property
     def closed(self) -> bool:
         """Whether the file has been closed."""

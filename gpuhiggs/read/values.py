@@ -7,6 +7,7 @@ swapped to the machine's order.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import awkward as ak
@@ -15,6 +16,7 @@ import numpy as np
 from ..errors import FileError
 from . import blocks
 from .baskets import Basket, Header
+from .native import Piece
 
 _OFFSET = np.dtype(">i4")
 VECTOR_HEADER = 10
@@ -69,19 +71,31 @@ def decompressed(header: Header, basket: memoryview) -> Content:
     return Content(np.frombuffer(raw, np.uint8), header.border, header.key_length)
 
 
-class Shape(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Shape:
     """Which items of a branch belong to which events."""
 
     first: int
     """The event that it begins with."""
     offsets: np.ndarray | None = None
     """Of the events' items, from 0; None: one item an event."""
+    windows: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
+    """Parts of the offsets that were asked for."""
 
     def items(self, events: Sequence[int]) -> list[int]:
         """Return the first item of each of some events."""
         places = np.asarray(events, np.int64) - self.first
         found: list[int] = (places if self.offsets is None else self.offsets[places]).tolist()
         return found
+
+    def window(self, start: int, stop: int) -> np.ndarray | None:
+        """Return the offsets of the events [start, stop) from 0: one array for all columns that ask for the same."""
+        if self.offsets is None:
+            return None
+        if (start, stop) not in self.windows:
+            offsets = self.offsets[start - self.first : stop - self.first + 1]
+            self.windows[start, stop] = offsets - offsets[0] if offsets[0] else offsets
+        return self.windows[start, stop]
 
 
 class Numbers:
@@ -112,6 +126,20 @@ class Numbers:
         """Make room."""
         self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
+    def pieces(self) -> np.ndarray:
+        """Return what is known of each basket, int64 of shape (baskets, fields of ``Piece``)."""
+        edges, width = np.array(self._edges, np.int64), self._dtype.itemsize
+        first, last = np.maximum(edges[:-1], self._first), np.minimum(edges[1:], self._last)
+        table = np.empty((len(self.baskets), len(Piece._fields)), np.int64)
+        table[:, 0] = [one.extent.length for one in self.baskets]
+        table[:, 1] = [one.stop - one.start for one in self.baskets]
+        table[:, 2] = (edges[1:] - edges[:-1]) * width
+        table[:, 3] = (first - edges[:-1]) * width
+        table[:, 4] = (last - first) * width
+        table[:, 5] = 0 if self._dtype.kind == "b" else width
+        table[:, 6] = self._content.ctypes.data + (first - self._first) * width
+        return table
+
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket."""
         begin = self._edges[number]
@@ -121,11 +149,7 @@ class Numbers:
 
     def values(self) -> Values:
         """Return the whole, once every basket has been decoded."""
-        if self._shape.offsets is None:
-            return Values(self._content, None)
-        start, stop = (event - self._shape.first for event in self._range)
-        offsets = self._shape.offsets[start : stop + 1]
-        return Values(self._content, offsets - self._first if self._first else offsets)
+        return Values(self._content, self._shape.window(*self._range))
 
 
 class Vectors:
@@ -141,6 +165,10 @@ class Vectors:
 
     def allocate(self) -> None:
         """Nothing is known before a basket is decoded."""
+
+    def pieces(self) -> np.ndarray:
+        """Return a table that leaves every basket to ``decode``."""
+        return np.zeros((len(self.baskets), len(Piece._fields)), np.int64)
 
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket.

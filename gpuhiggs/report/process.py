@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -13,15 +12,24 @@ import hist
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation
+from .. import cluster, engine, measurement, normalisation, skim
+from ..batch import batch
+from ..cluster_config import ClusterConfig
 from ..config import RunConfig
-from ..errors import InputError
+from ..errors import InputError, RunError
+from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from . import page, run_folder, scan, stack
+from ..work import Mapper, serially
+from . import page, progress, run_folder, scan, stack
+
+LEDGER = "ledger"
+"""The folder of the ledger in a run's."""
+
+SKIM = "skim"
+"""The folder of the skims in a run's."""
 
 Figures = list[tuple[Path, str]]
 """PNG files and what each shows."""
@@ -32,11 +40,22 @@ def run(
     folder: Path,
     *,
     workers: int,
-    overwrite: bool,
+    overwrite: bool = False,
+    resume: bool = False,
     limit_files: int | None = None,
+    scheduler: str | None = None,
     cache: ColumnCache | None = None,
 ) -> int:
     """Process a configuration into *folder*.
+
+    Parameters
+    ----------
+    workers
+        Processes on this machine; 0 runs in this one.
+    resume
+        Go on with what an earlier run in *folder* has done.
+    scheduler
+        Address of a Dask scheduler whose workers are taken instead.
 
     Returns
     -------
@@ -45,11 +64,23 @@ def run(
     """
     console = Console()
     measurement.check(config)
-    prepare(folder, overwrite=overwrite)
-    with mapping(workers) as mapper, _progress(console) as progress:
-        tally = engine.run(config, mapper, progress, limit_files, cache)
+    skim.require(config)
+    prepare(folder, overwrite=overwrite or resume)
+    with Ledger(folder / LEDGER) as ledger:
+        _open(ledger, folder, overwrite=overwrite, resume=resume)
+        run_folder.write_config(folder, config)
+        pieces = skim.Pieces(folder / SKIM, config, fresh=not resume) if config.skim else None
+        try:
+            with mapping(workers, scheduler, config.cluster) as mapper, progress.shown(console, folder) as show:
+                selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
+                tally = engine.run(config, selecting, show, limit_files, cache, ledger)
+        except KeyboardInterrupt:
+            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            return 1
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
+    if pieces is not None:
+        _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
     measured = _fit(config, tally, folder, histograms, results)
     run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
     figures = _draw(config, folder, histograms, measured, results["warnings"])
@@ -57,7 +88,35 @@ def run(
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
-    return 0 if converged and not tally.failures and "fit_error" not in results else 1
+    whole = not config.skim or "skim" in results
+    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+
+
+def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
+    """Refuse to go on with an earlier run, or to forget it, unless asked to."""
+    if overwrite and not resume:
+        ledger.clear()
+    elif not ledger.empty and not resume:
+        msg = f"{folder}: a run was stopped here; --resume goes on with it, --overwrite starts anew"
+        raise InputError(msg)
+
+
+def _skim(
+    config: RunConfig, tally: Tally, pieces: skim.Pieces, folder: Path, results: dict[str, Any], *, resume: bool
+) -> None:
+    """Write the skims; what a run that is taken up again did before without one cannot be in it, and is a warning."""
+    if (finished := pieces.finished(tally)) is not None:
+        results["skim"] = finished
+        return
+    try:
+        results["skim"] = [part._asdict() for part in skim.write(config, tally, pieces, folder)]
+    except RunError as error:
+        if not resume:
+            raise
+        results["warnings"].append(f"no new skim: {error}")
+    else:
+        if not tally.failures:
+            pieces.finish(tally, results["skim"])
 
 
 def _fit(
@@ -70,7 +129,8 @@ def _fit(
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
         return None
-    if missing := normalisation.incomplete(config, tally):
+    missing = normalisation.incomplete(config, tally)
+    if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
@@ -125,38 +185,17 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def mapping(workers: int) -> Iterator[engine.Mapper]:
-    """Yield what applies a function in this process (no workers) or on workers."""
-    if workers == 0:
-        yield engine.serially
-    else:
-        with cluster.local(workers) as mapper:
-            yield mapper
-
-
-@contextlib.contextmanager
-def _progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """Show a bar on a terminal, and a plain line now and then elsewhere."""
-    if not console.is_terminal:
-        yield _Lines(console)
+def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
+    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
+    if jobs is not None and scheduler is None:
+        with batch(jobs) as client:
+            yield cluster.mapper(client)
         return
-    columns = (TextColumn("events"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("events", total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-class _Lines:
-    """Plain progress: a line every ten seconds, and the last."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._next = time.monotonic() + 10.0
-
-    def __call__(self, done: int, total: int) -> None:
-        if done == total or time.monotonic() > self._next:
-            self._console.print(f"events: {done} of {total}", highlight=False)
-            self._next = time.monotonic() + 10.0
+    if workers == 0 and scheduler is None:
+        yield serially
+        return
+    with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
+        yield cluster.mapper(client)
 
 
 def tell(console: Console, results: dict[str, Any]) -> None:

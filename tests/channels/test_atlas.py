@@ -241,7 +241,7 @@ REAL = {
         "z0": "lep_z0", "d0": "lep_trackd0pvunbiased", "sigma_d0": "lep_tracksigd0pvunbiased",
         "ptcone30": "lep_ptcone30", "etcone20": "lep_etcone20", "tight_id": "lep_isTightID",
     },
-    "jets": {"pt": "jet_pt", "eta": "jet_eta", "jvt": "jet_jvt", "b_tag": "jet_MV2c10"},
+    "jets": {"pt": "jet_pt", "eta": "jet_eta", "phi": "jet_phi", "jvt": "jet_jvt", "b_tag": "jet_MV2c10"},
 }  # fmt: skip
 MEV = ("pt", "e", "track_iso", "calorimeter_iso", "ptcone30", "etcone20")
 

@@ -173,7 +173,7 @@ def test_generated_events(massive: bool) -> None:
     events = columns_to_events(inputs)
     expected = [expect(event, massive) for event in events]
     passed = np.array(
-        [event["events"]["triggers"] & 63 and event["events"]["filters"] & 511 == 511 for event in events]
+        [event["events"]["triggers"] & 15 and event["events"]["filters"] & 511 == 511 for event in events]
     )
     entries = np.reshape(processed.integers("cutflow"), (-1, 4))[:, 0].tolist()
     found = processed.selected | {"entry": processed.selected["event"]}

@@ -15,6 +15,7 @@ from numba import njit
 from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.gate import STEPS, Dataset, Events, LumiMask, certified, gate, generator_weight
 from gpuhiggs.kernels.language import record
+from gpuhiggs.kernels.shifts import NO_REACH
 
 
 class Inputs(NamedTuple):
@@ -64,8 +65,8 @@ def event(**changes: Any) -> Inputs:
 
 def dataset(**changes: Any) -> Cuts:
     """Data without a mask, a trigger or a filter."""
-    nothing = dict.fromkeys(Dataset._fields, 0)
-    return Cuts(Dataset(**(nothing | {"inverse_weight_unit": 1.0} | changes)))
+    nothing: dict[str, Any] = dict.fromkeys(Dataset._fields, 0)
+    return Cuts(Dataset(**(nothing | {"inverse_weight_unit": 1.0, "reach": NO_REACH} | changes)))
 
 
 def passed(inputs: Inputs, cuts: Cuts, rows: Rows | None = None) -> tuple[int, float]:
