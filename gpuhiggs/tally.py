@@ -40,6 +40,8 @@ class FileInfo(NamedTuple):
     """Of the needed branches, by codec: the bytes stored and after decompression."""
     stamp: str = ""
     """Size and time of change of a local file: whether it is still what was read."""
+    averages: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Of sets of weights: Σw of each member over Σw, by the branch that says so."""
 
 
 class ListedFile(NamedTuple):
