@@ -21,7 +21,7 @@ import numpy as np
 
 from . import channels, file_list, variations
 from .books import Books, Progress, stamp
-from .catalogue import lumi_mask
+from .catalogue import lumi_mask, luminosity
 from .channels import Channel
 from .columns import launch_ranges
 from .config import DatasetConfig, RunConfig
@@ -157,6 +157,8 @@ UNIMPORTANT = (
     "chunk_size",
     "chunk_memory",
     "execution",
+    "cluster",
+    "redirectors",
     "lumi_mask",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
@@ -213,8 +215,8 @@ class Job(NamedTuple):
                 weights = events.sum_of_weights(prepared.request.schema) if prepared.request.simulation else None
                 cuts, volumes = _cuts(prepared.config, events, resolved.branches())
                 info = FileInfo(
-                    name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes, stamp(path),
-                    _averages(prepared, events),
+                    name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes,
+                    _sections(prepared, events), stamp(path), _averages(prepared, events),
                 )  # fmt: skip
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
@@ -270,6 +272,13 @@ def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[f
             raise SchemaError(msg)
         found.append((branch, values))
     return tuple(found)
+
+
+def _sections(prepared: Prepared, events: EventFile) -> luminosity.Ranges:
+    """Return the luminosity sections of a file of data, if the configuration asks for its luminosity."""
+    if prepared.config.luminosity_table is None or prepared.dataset.kind != "data":
+        return ()
+    return luminosity.ranges((run, section) for run, section in events.sections(prepared.request.schema))
 
 
 def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> None:
@@ -459,6 +468,8 @@ def run(
     job = Job.of(config, cache)
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
+    if config.luminosity_table is not None:
+        luminosity.load(config.luminosity_table)
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
     except OSError as error:

@@ -38,6 +38,8 @@ class FileInfo(NamedTuple):
     """Where its work items begin and end."""
     volumes: tuple[tuple[str, int, int], ...] = ()
     """Of the needed branches, by codec: the bytes stored and after decompression."""
+    sections: tuple[tuple[int, int, int], ...] = ()
+    """Of data, if their luminosity is asked for: (run, first, last) of the luminosity sections in it."""
     stamp: str = ""
     """Size and time of change of a local file: whether it is still what was read."""
     averages: tuple[tuple[str, tuple[float, ...]], ...] = ()

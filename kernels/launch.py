@@ -400,6 +400,16 @@ def ptx(function: Any, argument_types: Any, compute_capability: tuple[int, int] 
     return str(text)
 
 
+def loop_ptx(loop: Loop, arguments: Sequence[Any], compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
+    """Compile the CUDA build of a loop, one thread an item, for arguments of the types of *arguments*."""
+    from numba import cuda, typeof
+
+    module = driver(loop)
+    module.cuda = cuda  # type: ignore[attr-defined]
+    signature = types.void(types.int64, *[typeof(argument) for argument in arguments])
+    return ptx(module.process, signature, compute_capability)
+
+
 def forbidden(text: str) -> list[str]:
     """Return the instructions in a PTX text that would break bit identity."""
     return sorted(set(FORBIDDEN_PTX.findall(text)))

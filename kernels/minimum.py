@@ -361,7 +361,9 @@ def fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted):
     value, distance = 0.0, 0.0
     status = NOT_CONVERGED
     for attempt in range(12):
-        value, distance = descend(model, fits, fit, memory, row, tolerance, 12 if attempt < 6 else 100)
+        # a Hessian costs as much as 2n steps: it must be worth it
+        most = 15 + n // 3 if attempt < 6 else 100 + n
+        value, distance = descend(model, fits, fit, memory, row, tolerance, most)
         if not wanted and not distance > tolerance:
             status = CONVERGED
             break

@@ -134,7 +134,7 @@ def filled(made: engine.Prepared, columns: four_lepton.Inputs) -> Counts:
 
 def moved(columns: four_lepton.Inputs, name: str, sign: float) -> four_lepton.Inputs:
     """The events as a file with shifted objects would have them."""
-    sizes = {
+    sizes: dict[str, tuple[str, Callable[[Any], Any]]] = {
         "electron_scale": ("electrons", lambda c: np.where(abs(c.eta) < np.float32(1.479), 0.125, 0.25)),
         "muon_scale": ("muons", lambda c: 0.125),
         "jet_scale": ("jets", lambda c: np.where(c.pt < 50, 0.25, 0.125)),
@@ -177,7 +177,7 @@ def test_weights_are_ratios_of_selected_events(made: engine.Prepared, columns: f
     def branch(name: str, member: int = 0) -> np.ndarray:
         number = [extra.branch for extra in made.variations.extras].index(name)
         at = branches.starts[number] + event * branches.strides[number] + member
-        return branches.values[at].astype(np.float64)
+        return np.asarray(branches.values[at], np.float64)
 
     rows = [i for i in range(15) if i % 3 == four_lepton.FINAL_STATES.index("4e")]
     found = contents(counts, "m4l")[rows].sum(axis=(0, 1))
@@ -367,7 +367,7 @@ def test_a_run_and_its_read_out(run: Callable[..., Any]) -> None:
     made, tally = run(chunk_size=25)
     assert not tally.failures
     assert engine.run(made).counts.digest() == run()[1].counts.digest()
-    histogram = normalisation.varied(made, tally)["m4l"]["mc"]
+    histogram: Any = normalisation.varied(made, tally)["m4l"]["mc"]
     nominal = normalisation.histograms(made, tally)["m4l"]["mc"]
     np.testing.assert_allclose(
         histogram[{"variation": "nominal"}].values(flow=True), nominal.values(flow=True)[:-1], rtol=1e-15

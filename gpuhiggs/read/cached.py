@@ -88,3 +88,10 @@ class CachedTable:
         question = f"averages {tree} {' '.join(names)} {branch}"
         said = self._cache.answer(self._identity, question, lambda: self._source().averages(tree, names, branch))
         return None if said is None else tuple(map(float, said))
+
+    def sections(self, tree: str) -> list[list[int]] | None:
+        """Return (run, luminosity section) for each entry of another tree of the file; None: it is not there."""
+        found: list[list[int]] | None = self._cache.answer(
+            self._identity, f"sections {tree}", lambda: self._source().sections(tree)
+        )
+        return found

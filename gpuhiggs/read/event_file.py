@@ -199,6 +199,21 @@ class EventFile:
             raise SchemaError(msg)
         return found
 
+    def sections(self, schema: Schema) -> list[list[int]]:
+        """Return (run, luminosity section) of all sections that the file was made from, also those without an event.
+
+        Raises
+        ------
+        SchemaError
+            If the file does not say.
+        """
+        with _reading(self.path):
+            found = self.table.sections(schema.sections) if schema.sections else None
+        if found is None:
+            msg = f"{self.path}: no tree {schema.sections!r}: which luminosity it holds cannot be told"
+            raise SchemaError(msg)
+        return found
+
 
 def _fits(values: np.ndarray, dtype: np.dtype[Any]) -> bool:
     """Whether values survive the cast to a column's type: widths of integers differ between versions of a format."""

@@ -93,6 +93,14 @@ class RootFile:
         average = np.average(ak.to_numpy(values), axis=0, weights=weights)
         return tuple(map(float, average))
 
+    def sections(self, tree: str) -> list[list[int]] | None:
+        """Return (run, luminosity section) for each entry of a tree; None: it is not there."""
+        if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
+            return None
+        found = self.tree(tree)
+        pairs = [ak.to_numpy(found[name].array()).astype(np.int64) for name in ("run", "luminosityBlock")]
+        return np.stack(pairs, axis=1).tolist()  # type: ignore[no-any-return]
+
     @property
     def closed(self) -> bool:
         """Whether the file has been closed."""

@@ -65,6 +65,9 @@ class Table(Protocol):
         None: it has not both, or not the same number of values in each entry.
         """
 
+    def sections(self, tree: str) -> list[list[int]] | None:
+        """Return (run, luminosity section) for each entry of another tree of the file; None: it is not there."""
+
     def close(self) -> None:
         """Close the file."""
 
