@@ -221,6 +221,10 @@ class Job(NamedTuple):
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
                 raise ConfigError(msg)
+            own = prepared.dataset.cross_section and prepared.dataset.sum_of_weights is None
+            if own and weights is not None and weights < 0.0:
+                msg = f"{path}: its sum of generator weights is {weights}: no cross section can be scaled to it"
+                raise ConfigError(msg)
         except Exception as error:  # whatever it is, the other files are not to suffer
             return Failure(name, path, 0, 0, _explained(error, path), is_transient(error))
         return info
