@@ -55,8 +55,11 @@ def load(folder: Path) -> Measurements:
     if not fit or not fit.get("converged"):
         msg = f"{folder}: the run has no converged fit{': ' + results['fit_error'] if 'fit_error' in results else ''}"
         raise InputError(msg)
+    model = config.get("model")
+    if model is None or "mu" not in fit["parameters"]:
+        msg = f"{folder}: the run measures no signal strength mu: it has {', '.join(fit['parameters'])}"
+        raise InputError(msg)
     mu = fit["parameters"]["mu"]
-    model = config["model"]
     in_errors = any(
         set(entry.get("processes") or ()) & set(model["signals"]) for entry in model.get("normalisations") or ()
     )

@@ -28,7 +28,8 @@ def test_the_json_file(tmp_path: Path) -> None:
     assert set(form["parameters"]["kappa_Z"]) >= {"value", "error", "minus", "plus"}
     assert form["parameters"]["kappa_Z"]["minus"] < 0 < form["parameters"]["kappa_Z"]["plus"]
     assert form["ndof"] == 26 + 30 - 9
-    assert len(form["correlation"]["matrix"]) == len(form["correlation"]["names"]) == 9
+    assert form["correlation"]["kappa_Z"]["kappa_W"] == form["correlation"]["kappa_W"]["kappa_Z"]
+    assert form["correlation"]["kappa_g"]["kappa_g"] == 1.0
     assert not list(tmp_path.glob(".*"))
 
 
