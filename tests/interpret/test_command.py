@@ -117,6 +117,14 @@ def test_own_results(tmp_path: Path) -> None:
         command.run([str(tmp_path / "run"), "cms-run2"], "mu")
 
 
+def test_atlas_open_data_are_part_of_the_publication(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run")
+    config = (folder / "config.yaml").read_text().replace("nanoaod", "atlas-open-data-2020")
+    (folder / "config.yaml").write_text(config)
+    with pytest.raises(InputError, match=r"share events \(ATLAS 2015\+2016\)"):
+        command.run([str(folder), "atlas-run2"], "mu")
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
