@@ -42,6 +42,7 @@ def run(
     resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
     max_failures: Annotated[int | None, typer.Option(min=0, help="Give up when more files have failed.")] = None,
+    allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Fit also what is not complete.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
     cache_size: Annotated[float, typer.Option(min=0.001, help="Its size in GiB; what was used last stays.")] = 100.0,
     skim: Annotated[
@@ -65,9 +66,9 @@ def run(
         from .report import dry_run as estimation
 
         raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
-    if max_failures is not None:
-        execution = loaded.execution.model_copy(update={"max_failures": max_failures})
-        loaded = loaded.model_copy(update={"execution": execution})
+    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None}
+    execution = loaded.execution.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    loaded = loaded.model_copy(update={"execution": execution})
     status = process.run(
         loaded,
         output,

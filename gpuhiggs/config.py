@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from . import channel_file
+from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
 from .frozen import Model as Model
@@ -144,19 +145,6 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
 
 
-class ExecutionConfig(Model):
-    """How a run deals with what fails; nothing here changes a result."""
-
-    attempts: int = Field(default=3, ge=1, le=100)
-    """How often a file or a range of events is tried before it is left out."""
-    back_off: float = Field(default=1.0, ge=0, le=3600)
-    """Seconds before the second attempt; each further one waits twice as long."""
-    max_failures: int | None = Field(default=None, ge=0)
-    """The run is given up when more files than this have failed; null: never."""
-    commit_seconds: float = Field(default=5.0, ge=0, le=3600)
-    """What is done is written to the ledger at least this often."""
-
-
 class RunConfig(Model):
     """A whole run."""
 
@@ -164,6 +152,8 @@ class RunConfig(Model):
     datasets: tuple[DatasetConfig, ...] = Field(min_length=1)
     luminosity: float | None = Field(default=None, gt=0)
     """Integrated luminosity in fb⁻¹ that simulation is normalised to."""
+    luminosity_table: str | None = None
+    """Luminosity by section, the CSV of ``brilcalc lumi --byls``: simulation is normalised to what was processed."""
     lumi_mask: str | None = None
     """Certified luminosity sections, the experiment's JSON."""
     chunk_size: int = Field(default=2**20, ge=1, le=2**24)
@@ -171,6 +161,8 @@ class RunConfig(Model):
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     execution: ExecutionConfig = ExecutionConfig()
+    cluster: ClusterConfig | None = None
+    """A batch system to run on; null: this machine, or what the command line says."""
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)
@@ -189,7 +181,11 @@ class RunConfig(Model):
         if twice := {name for name in names if names.count(name) > 1}:
             msg = f"datasets named twice: {', '.join(sorted(twice))}"
             raise ValueError(msg)
-        if self.luminosity is None and any(dataset.cross_section for dataset in self.datasets):
+        if self.luminosity_table is not None and not any(dataset.kind == "data" for dataset in self.datasets):
+            msg = "luminosity_table: there are no data whose luminosity it could tell"
+            raise ValueError(msg)
+        no_luminosity = self.luminosity is None and self.luminosity_table is None
+        if no_luminosity and any(dataset.cross_section for dataset in self.datasets):
             msg = "luminosity (fb⁻¹) is needed: a dataset has a cross_section"
             raise ValueError(msg)
         if "lumi_mask" not in self.model_fields_set and any(dataset.kind == "data" for dataset in self.datasets):
@@ -271,8 +267,9 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
-    if isinstance(raw.get("lumi_mask"), str):
-        raw["lumi_mask"] = absolute(raw["lumi_mask"], path.parent)
+    for key in ("lumi_mask", "luminosity_table"):
+        if isinstance(raw.get(key), str):
+            raw[key] = absolute(raw[key], path.parent)
     return validate(RunConfig, raw, str(path))
 
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from . import channels
+from . import channels, variations
+from .catalogue import lumi_mask, luminosity
 from .config import DatasetConfig, RunConfig
-from .histogram import sum_of_squares, sum_of_weights, to_hist
+from .histogram import sum_of_squares, sum_of_weights, to_hist, to_varied_hist
 from .tally import Tally
 
 PB_PER_FB = 1000.0
@@ -31,14 +32,59 @@ class Scale(NamedTuple):
     """Why it cannot be used, or what it is scaled to."""
 
 
+def processed(config: RunConfig, tally: Tally) -> dict[str, luminosity.Processed]:
+    """Return the luminosity that was processed of each primary dataset; nothing without a luminosity_table."""
+    if config.luminosity_table is None:
+        return {}
+    table = luminosity.load(config.luminosity_table)
+    mask = None if config.lumi_mask is None else lumi_mask.load(config.lumi_mask)
+    streams: dict[str, list[str]] = {}
+    for dataset in config.datasets:
+        if dataset.kind == "data":
+            streams.setdefault(dataset.primary_dataset or "data", []).append(dataset.name)
+    return {
+        stream: luminosity.processed(table, mask, [info.sections for info in tally.complete if info.dataset in names])
+        for stream, names in streams.items()
+    }
+
+
+def normalised_to(config: RunConfig, tally: Tally) -> float | None:
+    """Return the luminosity in fb⁻¹ that simulation is normalised to.
+
+    With a luminosity_table it is what was processed of the data; of several primary datasets the one with the least.
+    """
+    found = processed(config, tally)
+    return min(part.recorded for part in found.values()) if found else config.luminosity
+
+
+def luminosity_problems(config: RunConfig, tally: Tally) -> list[str]:
+    """Say what is wrong with the luminosity: sections that the table lacks, primary datasets that are not equal."""
+    found = processed(config, tally)
+    problems = [
+        f"{stream}: the luminosity of {len(part.unknown)} processed sections is not in {config.luminosity_table}, "
+        f"such as run {part.unknown[0][0]}, section {part.unknown[0][1]}"
+        for stream, part in found.items()
+        if part.unknown
+    ]
+    least, most = (f(part.recorded for part in found.values()) if found else 0.0 for f in (min, max))
+    if most - least > 1e-6 * most:
+        each = ", ".join(f"{stream} {part.recorded:.4g} fb⁻¹" for stream, part in found.items())
+        problems.append(f"the primary datasets were not processed alike: {each}")
+    return problems
+
+
 def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
     """Return the factor of one dataset."""
+    return _scale(tally, dataset, normalised_to(config, tally))
+
+
+def _scale(tally: Tally, dataset: DatasetConfig, fb: float | None) -> Scale:
     complete = [info for info in tally.complete if info.dataset == dataset.name]
     if not complete:
         return Scale(None, None, "none of its files could be processed")
     if dataset.kind == "data":
         return Scale(1.0, None, "data")
-    if dataset.cross_section is None or config.luminosity is None:
+    if dataset.cross_section is None or fb is None:
         return Scale(dataset.weight_unit, None, "sums of generator weights: no cross_section is given")
     sums = [info.sum_of_weights for info in complete if info.sum_of_weights is not None]
     if dataset.sum_of_weights is not None:
@@ -51,33 +97,35 @@ def scale(config: RunConfig, tally: Tally, dataset: DatasetConfig) -> Scale:
         return Scale(None, None, "not all of its files say their sum of weights")
     if not total > 0:
         return Scale(None, total, f"its sum of weights is {total}, expected a positive one")
-    luminosity = config.luminosity * PB_PER_FB
-    return Scale(dataset.cross_section * luminosity / total * dataset.weight_unit, total, f"{config.luminosity} fb⁻¹")
+    return Scale(dataset.cross_section * fb * PB_PER_FB / total * dataset.weight_unit, total, f"{fb:.6g} fb⁻¹")
 
 
 def scales(config: RunConfig, tally: Tally) -> dict[str, Scale]:
     """Return the factor of every dataset."""
-    return {dataset.name: scale(config, tally, dataset) for dataset in config.datasets}
+    fb = normalised_to(config, tally)
+    return {dataset.name: _scale(tally, dataset, fb) for dataset in config.datasets}
 
 
 def incomplete(config: RunConfig, tally: Tally) -> list[str]:
     """Say which datasets are not what the configuration asks for: a file is missing, or the normalisation."""
     missing = []
+    found_scales = scales(config, tally)
     for dataset in config.datasets:
         n = sum(1 for info in tally.complete if info.dataset == dataset.name)
-        found = scale(config, tally, dataset)
+        found = found_scales[dataset.name]
         if found.factor is None:
             missing.append(f"{dataset.name}: {found.reason}")
-        elif n < len(dataset.files):
+        elif n < len(dataset.files) and not (dataset.kind == "data" and config.luminosity_table):
             missing.append(f"{dataset.name}: {n} of {len(dataset.files)} files are processed")
-    return missing
+    return missing + luminosity_problems(config, tally)
 
 
 def contributions(config: RunConfig, tally: Tally) -> dict[str, list[tuple[str, float]]]:
     """Return for each process the usable datasets and their factors, in the configuration's order."""
     found: dict[str, list[tuple[str, float]]] = {}
+    factors = scales(config, tally)
     for dataset in config.datasets:
-        factor = scale(config, tally, dataset).factor
+        factor = factors[dataset.name].factor
         if factor is not None:
             found.setdefault(dataset.process, []).append((dataset.name, factor))
     return found
@@ -91,6 +139,46 @@ def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist
         spec.name: {process: to_hist(tally.counts, datasets, spec) for process, datasets in parts.items()}
         for spec in specs
     }
+
+
+def _member_factors(config: RunConfig, tally: Tally, dataset: DatasetConfig, filled: variations.Names) -> np.ndarray:
+    """Return what each variation of a dataset is scaled by beside the nominal: members of sets by their own Σw."""
+    factors = np.ones(len(filled.shifts) + len(filled.weights))
+    complete = [info for info in tally.complete if info.dataset == dataset.name]
+    place = {name: len(filled.shifts) + i for i, name in enumerate(filled.weights)}
+    for name, one in (config.variations.sets if config.variations else {}).items():
+        if one.sums is None or not variations.applies(one, dataset.process):
+            continue
+        weights = [1.0 if info.sum_of_weights is None else info.sum_of_weights for info in complete]
+        averages = np.average([dict(info.averages)[one.sums] for info in complete], axis=0, weights=weights)
+        for member in variations.ordered_members(one):
+            factors[place[f"{name}[{member}]"]] = 1.0 / averages[member]
+    return factors
+
+
+def varied(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist[Any]]]:
+    """Return the histograms that have variations by name and process of simulation, in events expected.
+
+    Their axes are variation (the nominal first, members of sets one by one), category and the histogram's own.
+    """
+    channel = channels.find(config.selection.channel)
+    filled = variations.names(config.variations)
+    parts = contributions(config, tally)
+    by_name = {dataset.name: dataset for dataset in config.datasets}
+    found: dict[str, dict[str, hist.Hist[Any]]] = {}
+    for spec in variations.specs(config.variations, channel.histograms(config.selection), filled):
+        if len(spec.shifts) + len(spec.weights) == 1:
+            continue
+        found[spec.name] = {
+            process: to_varied_hist(
+                tally.counts,
+                [(name, factor * _member_factors(config, tally, by_name[name], filled)) for name, factor in datasets],
+                spec,
+            )
+            for process, datasets in parts.items()
+            if by_name[datasets[0][0]].kind == "simulation"
+        }
+    return found
 
 
 def cutflow(config: RunConfig, tally: Tally, datasets: list[tuple[str, float]]) -> list[dict[str, Any]]:

@@ -38,8 +38,12 @@ class FileInfo(NamedTuple):
     """Where its work items begin and end."""
     volumes: tuple[tuple[str, int, int], ...] = ()
     """Of the needed branches, by codec: the bytes stored and after decompression."""
+    sections: tuple[tuple[int, int, int], ...] = ()
+    """Of data, if their luminosity is asked for: (run, first, last) of the luminosity sections in it."""
     stamp: str = ""
     """Size and time of change of a local file: whether it is still what was read."""
+    averages: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Of sets of weights: Σw of each member over Σw, by the branch that says so."""
 
 
 class ListedFile(NamedTuple):

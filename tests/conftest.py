@@ -82,7 +82,13 @@ def _empty(n: int, floats: Sequence[str], integers: Sequence[str]) -> ak.Array:
     return ak.zip({name: ak.unflatten(np.zeros(0, kind), np.zeros(n, np.int64)) for name, kind in types.items()})
 
 
-def _write_nanoaod(path: Path, *parts: Branches, tree: str = "Events", runs: Mapping[str, Any] | None = None) -> Path:
+def _write_nanoaod(
+    path: Path,
+    *parts: Branches,
+    tree: str = "Events",
+    runs: Mapping[str, Any] | None = None,
+    sections: Mapping[str, Any] | None = None,
+) -> Path:
     """Write a file as NanoAOD has it; each part becomes a basket of every branch."""
     with uproot.recreate(path) as file:
         types = {name: ak.Array(values).type.content for name, values in parts[0].items()}
@@ -93,6 +99,9 @@ def _write_nanoaod(path: Path, *parts: Branches, tree: str = "Events", runs: Map
         if runs is not None:
             sums = {name: np.asarray(values, np.float64) for name, values in runs.items()}
             file.mktree("Runs", {name: values.dtype for name, values in sums.items()}).extend(sums)
+        if sections is not None:
+            pairs = {name: np.asarray(values, np.uint32) for name, values in sections.items()}
+            file.mktree("LuminosityBlocks", {name: values.dtype for name, values in pairs.items()}).extend(pairs)
     return path
 
 
@@ -104,7 +113,7 @@ def four_muon_events() -> Callable[..., Branches]:
 
 @pytest.fixture(scope="session")
 def write_nanoaod() -> Callable[..., Path]:
-    """A function that writes branches to a file, with a ``Runs`` tree if *runs* is given."""
+    """A function that writes branches to a file, with the trees ``Runs`` and ``LuminosityBlocks`` if they are given."""
     return _write_nanoaod
 
 

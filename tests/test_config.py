@@ -90,7 +90,7 @@ KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum
     [
         (
             ("lumi",),
-            "'lumi'; known: selection, datasets, luminosity, lumi_mask, chunk_size, chunk_memory, execution, ",
+            "'lumi'; known: selection, datasets, luminosity, luminosity_table, lumi_mask, chunk_size, ",
         ),
         (("datasets", 0, "xsec"), f"'xsec' in datasets.0; known: {KNOWN_DATASET}"),
         (("processes", "ZZ", "colour"), "'colour' in processes.ZZ; known: label, color"),

@@ -24,7 +24,9 @@ PRINTS = {"d": "one", "e": "two"}
 
 
 def info(name: str, dataset: str = "d") -> FileInfo:
-    return FileInfo(dataset, name, f"uuid of {name}", 10, 2.5, ("a note",), (0, 4, 10), (("ZLIB", 3, 7),), "10 bytes")
+    return FileInfo(
+        dataset, name, f"uuid of {name}", 10, 2.5, ("a note",), (0, 4, 10), (("ZLIB", 3, 7),), ((1, 2, 3),), "10 bytes"
+    )
 
 
 def sums(value: int, dataset: str = "d") -> Counts:

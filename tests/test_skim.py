@@ -60,7 +60,7 @@ def _skim(loaded: RunConfig, folder: Path, mapper: Any = work.serially) -> tuple
     pieces = Pieces(folder, loaded, fresh=True)
     tally = engine.run(loaded, skim.keeping(mapper, loaded, pieces))
     written = skim.write(loaded, tally, pieces, folder)
-    pieces.remove()
+    pieces.finish(tally, [])
     return tally, written
 
 
@@ -81,7 +81,7 @@ def test_content(four_muon_config: Callable[..., RunConfig], sample: list[Path],
     plain = engine.run(loaded)
     tally, [written] = _skim(loaded, tmp_path)
     assert written == files.Written("mc", 90, ("mc.parquet", "mc.root"), True)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["mc.parquet", "mc.root"]
+    assert sorted(path.name for path in tmp_path.glob("[!.]*")) == ["mc.parquet", "mc.root"]
     rows = _root(tmp_path / "mc.root")
     np.testing.assert_array_equal(rows["file"], np.repeat([0, 1], 45))
     np.testing.assert_array_equal(rows["run"], np.repeat([5, 6], 45))
@@ -221,13 +221,57 @@ def test_command(
     loaded = _config(four_muon_config, sample)
     for _ in range(2):
         assert process.run(loaded, tmp_path / "out", workers=0, overwrite=True) == 0
-    assert sorted(path.name for path in (tmp_path / "out" / "skim").iterdir()) == ["mc.parquet", "mc.root"]
+    assert sorted(path.name for path in (tmp_path / "out" / "skim").glob("[!.]*")) == ["mc.parquet", "mc.root"]
+    assert not list((tmp_path / "out" / "skim").glob(".*/*.npz"))
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     said = {"dataset": "mc", "events": 90, "files": ["mc.parquet", "mc.root"], "weight_expected": True}
     assert results["skim"] == [said]
     about = json.loads(pyarrow.parquet.read_schema(tmp_path / "out" / "skim" / "mc.parquet").metadata[b"gpuhiggs"])
     assert (about["process"], about["kind"], about["cross_section_pb"]) == ("H", "simulation", 2.0)
     assert config.load(tmp_path / "out" / "config.yaml").skim == ("parquet", "root")
+
+
+def test_run_that_goes_on(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a run did before it failed is in the skim of the run that goes on, and a finished one stays."""
+    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    late, out = tmp_path / "late.root", tmp_path / "out"
+    loaded = _config(four_muon_config, [sample[0], late])
+    assert process.run(loaded, out, workers=0) == 1
+    assert set(_root(out / "skim" / "mc.root")["run"]) == {5}
+    late.write_bytes(sample[1].read_bytes())
+    assert process.run(loaded, out, workers=0, resume=True) == 0
+    rows = _root(out / "skim" / "mc.root")
+    np.testing.assert_array_equal(rows["run"], np.repeat([5, 6], 45))
+    before = (out / "skim" / "mc.parquet").stat().st_mtime_ns
+    assert process.run(loaded, out, workers=0, resume=True) == 0
+    assert (out / "skim" / "mc.parquet").stat().st_mtime_ns == before
+    assert json.loads((out / "results.json").read_text())["skim"][0]["events"] == 90
+
+
+def test_skim_asked_for_when_all_was_done(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is another configuration: the events are processed again."""
+    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    loaded = _config(four_muon_config, sample)
+    assert process.run(loaded.model_copy(update={"skim": ()}), tmp_path / "out", workers=0) == 0
+    assert process.run(loaded, tmp_path / "out", workers=0, resume=True) == 0
+    assert len(_root(tmp_path / "out" / "skim" / "mc.root")["run"]) == 90
+
+
+def test_pieces_that_somebody_removed(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The results stand, and what is missing is said: a warning, and the exit status."""
+    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    loaded, out = _config(four_muon_config, sample), tmp_path / "out"
+    assert process.run(loaded, out, workers=0) == 0
+    (out / "skim" / ".pieces" / "finished.json").unlink()
+    assert process.run(loaded, out, workers=0, resume=True) == 1
+    warnings = json.loads((out / "results.json").read_text())["warnings"]
+    assert any("no new skim" in warning and "run with --overwrite" in warning for warning in warnings)
 
 
 def test_unknown_format(four_muon_config: Callable[..., RunConfig], sample: list[Path]) -> None:
@@ -296,7 +340,8 @@ def test_pieces_of_another_selection_are_not_taken(
     _keep(pieces, (0, 30))
     loaded = _config(four_muon_config, sample)
     assert _entries(Pieces(tmp_path, loaded, fresh=False)) == list(range(30))
-    other = loaded.model_copy(update={"selection": loaded.selection.model_copy(update={"reference": "another"})})
+    cuts = loaded.selection.cuts | {"muon": loaded.selection.cuts["muon"] | {"pt_min": 9.0}}
+    other = loaded.model_copy(update={"selection": loaded.selection.model_copy(update={"cuts": cuts})})
     with pytest.raises(RunError, match="missing"):
         _entries(Pieces(tmp_path, other, fresh=False))
     with pytest.raises(RunError, match="missing"):

@@ -79,7 +79,7 @@ class Combination:
     p_sm
         Probability of a larger `chi2_sm` - `chi2` if the SM is true, with as many degrees of freedom as parameters.
     budget
-        Parts of the error by parameter, see `budget.split`; None where not asked for.
+        Parts of the error by parameter, see `budget.split`; None where not asked for, or where the model has none.
     pulls
         Theory nuisances at the minimum, in standard deviations.
     notes
@@ -139,6 +139,11 @@ class Problem:
         """Return -2 ln L; options as `Likelihood` takes them."""
         return Likelihood(self.model, self.inputs, **options)
 
+    def standard(self) -> float:
+        """Return -2 ln L of the SM at its central cross sections."""
+        reference = Likelihood(None, self.inputs, signal_theory=self.model.compare)
+        return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
+
     def best(self, likelihood: Likelihood) -> Minima:
         """Return the lowest of the minima that are reached from the model's starting points."""
         starts = self.model.start[None]
@@ -172,7 +177,7 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
     ]
     informed = _sensitivity(model, joined)
     smallest = [max(1e-9, 1.0 / parameter.widest) for parameter in model.parameters]
-    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=0) < smallest).tolist())
+    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=1) < smallest).tolist())
     if len(held) == len(model.parameters):
         msg = f"{', '.join(item.name for item in inputs)} says nothing about any parameter of {model.name}"
         raise InputError(msg)
@@ -181,11 +186,11 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
 
 
 def _sensitivity(model: Model, inputs: Sequence[Measurements]) -> Array:
-    """Return ∂r/∂x near the start, shape (measured, parameters)."""
+    """Return ∂r/∂x near the start, shape (parameters, measured)."""
     likelihood = Likelihood(model, inputs, signal_theory=False)
     near = np.clip(model.start + 1e-3, *model.bounds)[None]
     theta = np.zeros((1, likelihood.n_theta))
-    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))), model.bounds)[0])
+    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))))[0])
 
 
 def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool = False) -> Combination:
@@ -214,7 +219,7 @@ def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool 
         msg = f"the fit of {problem.model.name} to {', '.join(i.name for i in inputs)} did not converge"
         raise RunError(msg)
     found = _describe(problem, likelihood, best)
-    if budget:
+    if budget and problem.model.budget:
         from .budget import split
 
         found = replace(found, budget=split(problem))
@@ -233,9 +238,8 @@ def _describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combina
     errors[free] = np.sqrt(np.diag(covariance))
     parameters = _estimates(problem, likelihood, best, errors, at_bound)
     fitted = len(x) - len(problem.held)
-    reference = Likelihood(None, problem.inputs, signal_theory=model.compare)
-    chi2_sm = float(reference.minimise(np.empty((1, 0))).twice_nll[0])
-    scale = np.maximum(np.sqrt(np.diag(covariance)), np.finfo(float).tiny)
+    chi2_sm = problem.standard()
+    scale = np.maximum(np.sqrt(np.diag(covariance)), 1e-100)  # 0: where no rate changes to first order
     chi2 = float(best.twice_nll[0])
     from .theory import NAMES
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import FileError
+from . import native
 from .baskets import Basket, Branch, header, overlapping
 from .fetching import damaged, decode_all
 from .source import Source
@@ -94,9 +95,9 @@ class _Reader:
         if counts.size and not 0 <= int(counts.min()) <= int(counts.max()) < _MOST_OBJECTS:
             msg = f"counts from {counts.min()} to {counts.max()}"
             raise damaged(self._source, f"branch {name}", FileError(msg))
-        offsets = np.zeros(counts.size + 1, np.int64)
-        offsets[1:] = counts
-        np.cumsum(offsets, out=offsets)
+        offsets = np.empty(counts.size + 1, np.int64)
+        offsets[0] = 0
+        np.cumsum(counts, out=offsets[1:])
         return offsets
 
     def decode(self, columns: Mapping[str, Column]) -> None:
@@ -105,8 +106,10 @@ class _Reader:
         Room is made for as many values as the counters say; no page of it is touched before a basket has agreed.
         """
         places: list[_Place] = []
+        tables: list[np.ndarray] = []
         for name, column in columns.items():
             self._allocate(name, column)
+            tables.append(column.pieces()[[basket.embedded is None for basket in column.baskets]])
             for i, basket in enumerate(column.baskets):
                 if basket.embedded is None:
                     places.append(_Place(name, column, i, basket))
@@ -122,7 +125,15 @@ class _Reader:
         def name_place(i: int) -> str:
             return f"branch {places[i].branch}, basket {places[i].basket.number}"
 
-        decode_all(self._source, [place.basket.extent for place in places], decode, name_place, self._threads)
+        table = np.concatenate(tables) if tables else np.empty((0, 0), np.int64)
+
+        def together(group: list[int], raws: list[memoryview]) -> list[int]:
+            addresses = [np.frombuffer(raw, np.uint8).__array_interface__["data"][0] for raw in raws]
+            left: list[int] = native.decode(np.array(addresses, np.int64), table[group]).tolist()
+            return left
+
+        extents = [place.basket.extent for place in places]
+        decode_all(self._source, extents, decode, name_place, self._threads, together)
 
     def _allocate(self, name: str, column: Column) -> None:
         try:

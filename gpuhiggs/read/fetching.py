@@ -21,8 +21,11 @@ def decode_all(
     decode: Callable[[int, memoryview], None],
     place: Callable[[int], str],
     threads: int,
+    together: Callable[[list[int], list[memoryview]], list[int]] | None = None,
 ) -> None:
     """Fetch every extent and call *decode* with its place in the sequence and its bytes.
+
+    *together*, if given, is called first with all that came with one request, and returns which of them are left.
 
     Raises
     ------
@@ -33,8 +36,11 @@ def decode_all(
     def work_on(group: list[int]) -> None:
         i = group[0]
         try:
-            for i, raw in zip(group, source.fetch([extents[i] for i in group]), strict=True):
-                decode(i, raw)
+            raws = source.fetch([extents[i] for i in group])
+            left = range(len(group)) if together is None else together(group, raws)
+            for j in left:
+                i = group[j]
+                decode(i, raws[j])
         except Exception as error:
             raise damaged(source, place(i), error) from error
 

@@ -42,7 +42,7 @@ class TreeTable:
             self.branches = frozenset(self._tree.keys(recursive=False))
         else:
             self.entries, self.branches = self._metadata.entries, frozenset(self._metadata.names)
-        self.sums = file.sums
+        self.sums, self.averages, self.sections = file.sums, file.averages, file.sections
         self.close = file.close
         self._described: dict[str, Branch | None] = {}
 
@@ -52,7 +52,8 @@ class TreeTable:
         try:
             [raw] = self._file.source.fetch([Extent(int(key.fSeekKey), int(key.fNbytes))])
             payload = raw[key.fKeylen :]
-            content = bytes(payload) if len(payload) == key.fObjlen else blocks.decompress(payload, key.fObjlen)
+            whole = payload if len(payload) == key.fObjlen else blocks.decompress(payload, key.fObjlen)
+            content = bytes(whole)
         except Exception as error:
             raise damaged(self._file.source, f"tree {self.name}", error) from error
         return metadata.parse(memoryview(content), int(key.fKeylen))

@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import FileError
 from . import blocks
 from .baskets import Basket, Header
+from .native import Piece
 
 _OFFSET = np.dtype(">i4")
 VECTOR_HEADER = 10
@@ -125,6 +126,20 @@ class Numbers:
         """Make room."""
         self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
+    def pieces(self) -> np.ndarray:
+        """Return what is known of each basket, int64 of shape (baskets, fields of ``Piece``)."""
+        edges, width = np.array(self._edges, np.int64), self._dtype.itemsize
+        first, last = np.maximum(edges[:-1], self._first), np.minimum(edges[1:], self._last)
+        table = np.empty((len(self.baskets), len(Piece._fields)), np.int64)
+        table[:, 0] = [one.extent.length for one in self.baskets]
+        table[:, 1] = [one.stop - one.start for one in self.baskets]
+        table[:, 2] = (edges[1:] - edges[:-1]) * width
+        table[:, 3] = (first - edges[:-1]) * width
+        table[:, 4] = (last - first) * width
+        table[:, 5] = 0 if self._dtype.kind == "b" else width
+        table[:, 6] = self._content.ctypes.data + (first - self._first) * width
+        return table
+
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket."""
         begin = self._edges[number]
@@ -150,6 +165,10 @@ class Vectors:
 
     def allocate(self) -> None:
         """Nothing is known before a basket is decoded."""
+
+    def pieces(self) -> np.ndarray:
+        """Return a table that leaves every basket to ``decode``."""
+        return np.zeros((len(self.baskets), len(Piece._fields)), np.int64)
 
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket.

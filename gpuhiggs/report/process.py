@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import cluster, engine, measurement, normalisation, skim
+from ..batch import batch
+from ..cluster_config import ClusterConfig
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..ledger import Ledger
@@ -69,7 +71,7 @@ def run(
         run_folder.write_config(folder, config)
         pieces = skim.Pieces(folder / SKIM, config, fresh=not resume) if config.skim else None
         try:
-            with mapping(workers, scheduler) as mapper, progress.shown(console, folder) as show:
+            with mapping(workers, scheduler, config.cluster) as mapper, progress.shown(console, folder) as show:
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
                 tally = engine.run(config, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
@@ -86,7 +88,8 @@ def run(
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
-    return 0 if converged and not tally.failures and "fit_error" not in results else 1
+    whole = not config.skim or "skim" in results
+    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -102,6 +105,9 @@ def _skim(
     config: RunConfig, tally: Tally, pieces: skim.Pieces, folder: Path, results: dict[str, Any], *, resume: bool
 ) -> None:
     """Write the skims; what a run that is taken up again did before without one cannot be in it, and is a warning."""
+    if (finished := pieces.finished(tally)) is not None:
+        results["skim"] = finished
+        return
     try:
         results["skim"] = [part._asdict() for part in skim.write(config, tally, pieces, folder)]
     except RunError as error:
@@ -110,7 +116,7 @@ def _skim(
         results["warnings"].append(f"no new skim: {error}")
     else:
         if not tally.failures:
-            pieces.remove()
+            pieces.finish(tally, results["skim"])
 
 
 def _fit(
@@ -123,11 +129,12 @@ def _fit(
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
         return None
-    if missing := normalisation.incomplete(config, tally):
+    missing = normalisation.incomplete(config, tally)
+    if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
-        measured = measurement.measure(config, histograms)
+        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
     except InputError as error:
         results["fit_error"] = str(error)
         return None
@@ -178,8 +185,12 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None) -> Iterator[Mapper]:
+def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
     """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
+    if jobs is not None and scheduler is None:
+        with batch(jobs) as client:
+            yield cluster.mapper(client)
+        return
     if workers == 0 and scheduler is None:
         yield serially
         return

@@ -129,7 +129,11 @@ def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, his
         "title": config.title,
         "selection": config.selection.channel,
         "reference": config.selection.reference,
-        "luminosity": config.luminosity,
+        "luminosity": normalisation.normalised_to(config, tally),
+        "luminosity_processed": {
+            stream: {"recorded": part.recorded, "certified": part.certified, "sections_unknown": len(part.unknown)}
+            for stream, part in normalisation.processed(config, tally).items()
+        },
         "digest": tally.counts.digest(),
         "datasets": datasets,
         "cutflow": {

@@ -41,6 +41,8 @@ class Schema(BaseModel):
     collections: dict[str, dict[str, Branch]]
     runs: str | None = None
     """The tree with one entry a run, which has the sums of weights."""
+    sections: str | None = None
+    """The tree with one entry a luminosity section."""
     sum_of_weights: tuple[str, ...] = Field(default=())
     """Its branches, in order of preference."""
 

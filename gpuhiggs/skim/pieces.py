@@ -4,27 +4,31 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from .. import channels
 from ..config import RunConfig
+from ..engine import Job, fingerprint
 from ..errors import InputError, RunError
-from ..tally import FileInfo, WorkItem
+from ..tally import FileInfo, Tally, WorkItem
+
+_NOTE = "finished.json"
 
 Rows = dict[str, np.ndarray]
 """Columns of the same length."""
 
 
 class Pieces:
-    """The pieces of one run: a folder of NumPy files, one a work item, named after it.
+    """The pieces of one run: a folder of NumPy files, one a work item.
 
-    The folder has the hash of the configuration and of the kernels in its name: what another selection has left there
-    is not taken for this one's.
+    A piece is named after its item and the dataset's fingerprint, which the ledger goes by too: what was selected by
+    other cuts or with other kernels is not taken for this run's.
     """
 
     def __init__(self, folder: Path, config: RunConfig, *, fresh: bool) -> None:
@@ -40,14 +44,12 @@ class Pieces:
         InputError
             If it cannot be written.
         """
-        channel = channels.find(config.selection.channel)
-        meaning = config.model_dump_json(by_alias=True, include={"selection", "datasets", "lumi_mask"})
-        self.folder = folder / f".pieces-{hashlib.sha256(meaning.encode()).hexdigest()[:16]}"
-        self.channel = channel.name
+        self.folder = folder / ".pieces"
+        text = Job.of(config).config_json
+        self._prints = {dataset.name: fingerprint(text, dataset.name)[:16] for dataset in config.datasets}
         try:
             if fresh:
-                for old in folder.glob(".pieces-*"):
-                    shutil.rmtree(old)
+                shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             msg = f"{self.folder}: cannot be written: {error.strerror or error}"
@@ -55,7 +57,7 @@ class Pieces:
 
     def _path(self, dataset: str, path: str, start: int, stop: int) -> Path:
         file = hashlib.sha256(path.encode()).hexdigest()[:16]
-        return self.folder / f"{dataset}-{file}-{start}-{stop}.npz"
+        return self.folder / f"{dataset}-{self._prints[dataset]}-{file}-{start}-{stop}.npz"
 
     def keep(self, item: WorkItem, rows: Rows) -> None:
         """Put the events of an item on the disk; what is there of it is replaced.
@@ -65,7 +67,7 @@ class Pieces:
         RunError
             If they cannot be written.
         """
-        path = self._path(*item[:4])
+        path = self._path(*item)
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -113,6 +115,21 @@ class Pieces:
             chain.insert(0, (before[chain[0][0]], chain[0][0]))
         return chain
 
-    def remove(self) -> None:
-        """Remove the pieces: the skim is written."""
-        shutil.rmtree(self.folder, ignore_errors=True)
+    def finish(self, tally: Tally, written: list[dict[str, Any]]) -> None:
+        """Remove the pieces, which are in the files now, and note what was made of which files."""
+        note = {"complete": self._complete(tally), "written": written}
+        (self.folder / _NOTE).write_text(json.dumps(note), encoding="utf-8")
+        for path in self.folder.glob("*.npz"):
+            path.unlink()
+
+    def finished(self, tally: Tally) -> list[dict[str, Any]] | None:
+        """Return what :meth:`finish` was told when the same files were complete; None: there is something to write."""
+        try:
+            note = json.loads((self.folder / _NOTE).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        written: list[dict[str, Any]] = note["written"]
+        return written if note["complete"] == self._complete(tally) and not any(self.folder.glob("*.npz")) else None
+
+    def _complete(self, tally: Tally) -> list[list[str]]:
+        return sorted([self._prints[info.dataset], info.dataset, info.path] for info in tally.complete)
