@@ -134,7 +134,7 @@ def _fit(
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
-        measured = measurement.measure(config, histograms)
+        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
     except InputError as error:
         results["fit_error"] = str(error)
         return None
