@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError, RunError
+from . import theory
 from .intervals import crossing
 from .likelihood import Likelihood, Minima
 from .measurements import Array, Measurements, Supplement, check_overlap
@@ -113,7 +114,10 @@ class Combination:
             "model": self.model,
             "data": list(self.data),
             "parameters": {name: estimate.to_json() for name, estimate in self.parameters.items()},
-            "correlation": {"names": list(self.free), "matrix": self.correlation.round(6).tolist()},
+            "correlation": {
+                name: dict(zip(self.free, row.round(6).tolist(), strict=True))
+                for name, row in zip(self.free, self.correlation, strict=True)
+            },
             "chi2": self.chi2,
             "ndof": self.ndof,
             "p_value": self.p_value,
@@ -170,7 +174,7 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
         model = find(model)(inputs)
     joined = tuple(item.joined(model.names) for item in inputs)
     notes = [
-        f"{entry.name} of {item.name} joins: it constrains {', '.join(set(entry.joins) & set(model.names))}"
+        f"{entry.name} of {item.name} joins: it constrains {', '.join(sorted({*entry.joins} & {*model.names}))}"
         for item in joined
         for entry in item.entries
         if isinstance(entry, Supplement)
@@ -241,9 +245,7 @@ def _describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combina
     chi2_sm = problem.standard()
     scale = np.maximum(np.sqrt(np.diag(covariance)), 1e-100)  # 0: where no rate changes to first order
     chi2 = float(best.twice_nll[0])
-    from .theory import NAMES
-
-    pulls = dict(zip(NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
+    pulls = dict(zip(theory.NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
     return Combination(
         model=model.name,
         data=tuple(item.name for item in problem.inputs),

@@ -28,7 +28,8 @@ def test_the_json_file(tmp_path: Path) -> None:
     assert set(form["parameters"]["kappa_Z"]) >= {"value", "error", "minus", "plus"}
     assert form["parameters"]["kappa_Z"]["minus"] < 0 < form["parameters"]["kappa_Z"]["plus"]
     assert form["ndof"] == 26 + 30 - 9
-    assert len(form["correlation"]["matrix"]) == len(form["correlation"]["names"]) == 9
+    assert form["correlation"]["kappa_Z"]["kappa_W"] == form["correlation"]["kappa_W"]["kappa_Z"]
+    assert form["correlation"]["kappa_g"]["kappa_g"] == 1.0
     assert not list(tmp_path.glob(".*"))
 
 
@@ -114,6 +115,14 @@ def test_own_results(tmp_path: Path) -> None:
     assert fit["ndof"] == 24
     with pytest.raises(InputError, match=r"share events \(CMS 2016\)"):
         command.run([str(tmp_path / "run"), "cms-run2"], "mu")
+
+
+def test_atlas_open_data_are_part_of_the_publication(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run")
+    config = (folder / "config.yaml").read_text().replace("nanoaod", "atlas-open-data-2020")
+    (folder / "config.yaml").write_text(config)
+    with pytest.raises(InputError, match=r"share events \(ATLAS 2015\+2016\)"):
+        command.run([str(folder), "atlas-run2"], "mu")
 
 
 @pytest.mark.parametrize(

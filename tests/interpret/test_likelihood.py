@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpuhiggs.errors import InputError
-from gpuhiggs.interpret import combine, plane, prepare, published, read, scan, sm
+from gpuhiggs.interpret import PUBLISHED, combine, plane, prepare, published, read, scan, sm
 from gpuhiggs.interpret.measurements import Measurements
 
 
@@ -154,6 +154,14 @@ def test_no_scaling_rule(field: str, value: object, message: str) -> None:
     entry = {**ENTRIES[0], field: value}
     with pytest.raises(InputError, match=message):
         combine("kappa-vf", [read("ours", {**CONTENT, "strengths": [entry, ENTRIES[1]]})])
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_every_set_of_measurements(name: str) -> None:
+    """Each is near the SM: a strength within three standard deviations of 1."""
+    mu = combine("mu", [published(name)]).parameters["mu"]
+    assert abs(mu.value - 1.0) < 3 * mu.error
+    assert mu.error < 0.12
 
 
 def test_repair() -> None:
