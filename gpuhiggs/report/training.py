@@ -15,7 +15,7 @@ from .. import config as configuration
 from ..classify import Classifier, boundaries, quality, write
 from ..classify.training import Events, Trained, TrainingConfig, digest, folds, train
 from ..config import ClassifierConfig, RunConfig
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, InputError, RunError
 from . import run_folder, training_figures
 from .process import mapping
 
@@ -59,6 +59,9 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     RunError
         If a file could not be processed: a training on a part of the events is not the one asked for.
     """
+    if (folder / MODEL).exists() and not overwrite:
+        msg = f"{folder}: has a model already; give another --output, or --overwrite"
+        raise InputError(msg)
     run_folder.create(folder, overwrite)
     console = Console()
     events = select(config, analysis, workers)
