@@ -29,18 +29,18 @@ QUERIES = Path(__file__).with_name("adl_queries")
 EDGE = 1e-6
 """Entries, as a part of all, that may lie in the neighbouring bin: where rounding differs just at an edge."""
 
-Side = Callable[[str, int], tuple[float, adl_peers.Counts]]
+Side = Callable[[str, int], adl_peers.Taken]
 
 
 def ours(threads: int) -> Side:
     """Return a function that runs a query with gpuhiggs."""
 
-    def run(path: str, query: int) -> tuple[float, adl_peers.Counts]:
-        began = time.perf_counter()
+    def run(path: str, query: int) -> adl_peers.Taken:
+        began, cpu_began = time.perf_counter(), time.process_time()
         result = gpuhiggs.run(QUERIES / f"q{query}.py", path, threads=threads)
-        seconds = time.perf_counter() - began
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
         counts = {name: np.asarray(found.values(flow=True)).tolist() for name, found in result.histograms.items()}
-        return seconds, counts
+        return adl_peers.Taken(wall, cpu, counts)
 
     return run
 
@@ -64,40 +64,40 @@ def difference(one: adl_peers.Counts, other: adl_peers.Counts) -> float:
 
 def measure(path: str, query: int, sides: dict[str, Side], repeat: int) -> dict[str, Any]:
     """Run a query with all sides in turns."""
-    seconds: dict[str, list[float]] = {name: [] for name in sides}
-    counts: dict[str, adl_peers.Counts] = {}
+    taken: dict[str, list[adl_peers.Taken]] = {name: [] for name in sides}
     for _ in range(repeat + 1):
         for name, side in sides.items():
-            taken, counts[name] = side(path, query)
-            seconds[name].append(taken)
-    histograms = [
-        {"name": name, "edges": edges, "counts": counts["gpuhiggs"][name]} for name, edges in axes(query).items()
-    ]
-    peers = {
-        name: {
-            "seconds": times[1:],
-            "ratio": statistics.median(times[1:]) / statistics.median(seconds["gpuhiggs"][1:]),
-            "difference": difference(counts["gpuhiggs"], counts[name]),
-        }
-        for name, times in seconds.items()
-        if name != "gpuhiggs"
-    }
-    for name in peers:
-        apart = difference(counts["gpuhiggs"], counts[name])
+            taken[name].append(side(path, query))
+    own = taken.pop("gpuhiggs")
+    histograms = [{"name": name, "edges": edges, "counts": own[-1].counts[name]} for name, edges in axes(query).items()]
+    peers = {}
+    for name, runs in taken.items():
+        apart = difference(own[-1].counts, runs[-1].counts)
         if apart > EDGE:
             print(f"query {query}: {apart:.2e} of the entries lie elsewhere than with {name}")
-    own = seconds["gpuhiggs"]
-    return {"seconds": own[1:], "stages": {"first_use": own[0]}, "histograms": histograms, "peers": peers}
+        wall, cpu = (median(runs, clock) / median(own, clock) for clock in ("wall", "cpu"))
+        peers[name] = {**times(runs), "difference": apart, "wall_ratio": wall, "cpu_ratio": cpu}
+    return {**times(own), "stages": {"first_use": own[0].wall}, "histograms": histograms, "peers": peers}
+
+
+def times(runs: list[adl_peers.Taken]) -> dict[str, list[float]]:
+    """Return what the runs took, but for the first."""
+    return {"seconds": [one.wall for one in runs[1:]], "cpu_seconds": [one.cpu for one in runs[1:]]}
+
+
+def median(runs: list[adl_peers.Taken], clock: str) -> float:
+    """Return the median time of the runs, but for the first."""
+    return float(statistics.median(getattr(one, clock) for one in runs[1:]))
 
 
 def report(result: dict[str, Any]) -> None:
-    """Print a table."""
-    peers = list(next(iter(result["queries"].values()))["peers"])
-    print("query  seconds  Mevents/s  " + "  ".join(f"{name} / gpuhiggs" for name in peers))
+    """Print a table: ratios of CPU times, which other jobs on the machine disturb least."""
+    peers = list(result["geometric_mean"])
+    print("query  seconds  CPU seconds  Mevents/s  " + "  ".join(f"{name} / gpuhiggs" for name in peers))
     for query, row in result["queries"].items():
-        median = statistics.median(row["seconds"])
-        ratios = "  ".join(f"{row['peers'][name]['ratio']:{len(name) + 11}.2f}" for name in peers)
-        print(f"{query:>5}  {median:7.4f}  {result['events'] / median / 1e6:9.1f}  {ratios}")
+        wall, cpu = (statistics.median(row[clock]) for clock in ("seconds", "cpu_seconds"))
+        ratios = "  ".join(f"{row['peers'][name]['cpu_ratio']:{len(name) + 11}.2f}" for name in peers)
+        print(f"{query:>5}  {wall:7.4f}  {cpu:11.4f}  {result['events'] / cpu / 1e6:9.1f}  {ratios}")
     for name in peers:
         print(f"{name}: geometric mean {result['geometric_mean'][name]:.2f}, least {result['least'][name]:.2f}")
 
@@ -126,7 +126,7 @@ def main() -> None:
         query: measure(arguments.file, int(query), sides, arguments.repeat) for query in arguments.queries.split(",")
     }
     peers = [name for name in sides if name != "gpuhiggs"]
-    ratios = {name: [row["peers"][name]["ratio"] for row in queries.values()] for name in peers}
+    ratios = {name: [row["peers"][name]["cpu_ratio"] for row in queries.values()] for name in peers}
     result = {
         "machine": machine(),
         "versions": {name: importlib.metadata.version(name) for name in ("gpuhiggs", "uproot", "awkward", "numba")},

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import awkward as ak
 import hist
@@ -26,6 +26,14 @@ LINK = ["-Wl,--allow-shlib-undefined", "-Wl,--unresolved-symbols=ignore-in-share
 
 Counts = dict[str, list[float]]
 """Histograms by name, flow bins included."""
+
+
+class Taken(NamedTuple):
+    """What one run of a query took, in seconds, and what it filled."""
+
+    wall: float
+    cpu: float
+    counts: Counts
 
 
 def root_folder(given: str | None) -> Path:
@@ -55,14 +63,14 @@ class RDataFrame:
         )  # fmt: skip
         self.compile_seconds = time.perf_counter() - began
 
-    def __call__(self, path: str, query: int) -> tuple[float, Counts]:
+    def __call__(self, path: str, query: int) -> Taken:
         """Run a query twice, and count the second time: the first has the start-up of ROOT in it."""
         done = subprocess.run(
             [str(self._program), path, str(self._threads), "2", str(query)],
             env=self._environment, check=True, capture_output=True, text=True,
         )  # fmt: skip
         last = json.loads(done.stdout.splitlines()[-1])
-        return last["seconds"], last["histograms"]
+        return Taken(last["wall"], last["cpu"], last["histograms"])
 
 
 AXES = {
@@ -94,12 +102,13 @@ class Coffea:
     def __init__(self, threads: int) -> None:
         self._executor = uproot.ThreadPoolExecutor(threads) if threads > 1 else None
 
-    def __call__(self, path: str, query: int) -> tuple[float, Counts]:
+    def __call__(self, path: str, query: int) -> Taken:
         """Run a query."""
-        began = time.perf_counter()
+        began, cpu_began = time.perf_counter(), time.process_time()
         filled = arrays(self._chunks(path, query), query)
-        seconds = time.perf_counter() - began
-        return seconds, {name: np.asarray(found.values(flow=True)).tolist() for name, found in filled.items()}
+        wall, cpu = time.perf_counter() - began, time.process_time() - cpu_began
+        counts = {name: np.asarray(found.values(flow=True)).tolist() for name, found in filled.items()}
+        return Taken(wall, cpu, counts)
 
     def _chunks(self, path: str, query: int) -> Iterator[Any]:
         with uproot.open(path) as file:

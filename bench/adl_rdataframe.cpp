@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <map>
 #include <string>
@@ -167,11 +168,13 @@ int main(int argc, char** argv) {
         const int query = std::atoi(argv[argument]);
         for (int turn = 0; turn < repeat; ++turn) {
             const auto began = std::chrono::steady_clock::now();
+            const auto cpu_began = std::clock();
             RDataFrame frame("Events", argv[1]);
             auto results = queries.at(query)(frame);
             for (auto& result : results) result.GetValue();
             const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - began;
-            std::printf("{\"query\": %d, \"seconds\": %.6f, \"histograms\": {", query, seconds.count());
+            const double cpu = double(std::clock() - cpu_began) / CLOCKS_PER_SEC;
+            std::printf("{\"query\": %d, \"wall\": %.6f, \"cpu\": %.6f, \"histograms\": {", query, seconds.count(), cpu);
             for (std::size_t i = 0; i < results.size(); ++i) {
                 std::printf("%s\"%s\": [", i ? ", " : "", results[i]->GetName());
                 for (int bin = 0; bin <= results[i]->GetNbinsX() + 1; ++bin)

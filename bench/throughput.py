@@ -3,8 +3,8 @@
     python -m bench.throughput [--events 1000000] [--repeat 7] [--json bench/results/throughput-cpu.json]
 
 Two mixes of generated events (``bench/channels.py``): 2 % and 40 % of them pass the preselection, and of these 70 %
-hold real Z bosons, or a pair that belongs together. Compilation, or loading from the cache, is timed apart. Nothing
-else should run on the machine; the median and the slowest of the repeats are given.
+hold real Z bosons, or a pair that belongs together. Compilation, or loading from the cache, is timed apart. All times
+are processor time, of which there is one thread; the median and the slowest of the repeats are given.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ MIXES = (0.02, 0.40)
 
 _START = """
 import time
-began = time.perf_counter()
+began = time.process_time()
 from gpuhiggs import channels
 from gpuhiggs.kernels import launch
 program = channels.find({channel!r}).program
 program.namespace()
-imported = time.perf_counter()
+imported = time.process_time()
 launch.compiled(program)
-print(imported - began, time.perf_counter() - imported)
+print(imported - began, time.process_time() - imported)
 """
 
 
@@ -60,10 +60,10 @@ def start_up(channel: str) -> dict[str, float]:
 
 def ptx_seconds(channel: str) -> float:
     """Time the compilation of a channel's CUDA kernels to PTX."""
-    began = time.perf_counter()
+    began = time.process_time()
     for function, argument_types in launch.device_functions(channels.find(channel).program).values():
         launch.ptx(function, argument_types)
-    return time.perf_counter() - began
+    return time.process_time() - began
 
 
 def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[str, Any]:
@@ -73,9 +73,9 @@ def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[s
     columns = case.make(n_events, preselected)
     seconds = []
     for _ in range(repeat + 1):  # the first call warms up
-        began = time.perf_counter()
+        began = time.process_time()
         counts, selected = engine.run_kernel(prepared, columns, n_events)
-        seconds.append(time.perf_counter() - began)
+        seconds.append(time.process_time() - began)
     seconds = seconds[1:]
     return {
         "selection": case.selection,

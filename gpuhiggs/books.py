@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from .config import ExecutionConfig
+from .cluster_config import ExecutionConfig
 from .errors import RunError
 from .histogram import Counts
 from .ledger import NOTHING, Batch, Ledger

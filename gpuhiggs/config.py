@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from . import channel_file
+from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
 from .frozen import Model as Model
@@ -144,21 +145,6 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
 
 
-class ExecutionConfig(Model):
-    """How a run deals with what fails; nothing here changes a result."""
-
-    attempts: int = Field(default=3, ge=1, le=100)
-    """How often a file or a range of events is tried before it is left out."""
-    back_off: float = Field(default=1.0, ge=0, le=3600)
-    """Seconds before the second attempt; each further one waits twice as long."""
-    max_failures: int | None = Field(default=None, ge=0)
-    """The run is given up when more files than this have failed; null: never."""
-    allow_partial: bool = False
-    """Fit also when a part of the files is missing and no luminosity_table says what it amounts to."""
-    commit_seconds: float = Field(default=5.0, ge=0, le=3600)
-    """What is done is written to the ledger at least this often."""
-
-
 class RunConfig(Model):
     """A whole run."""
 
@@ -175,6 +161,8 @@ class RunConfig(Model):
     chunk_memory: int = Field(default=1024, ge=1)
     """MiB that the columns of a work item may take; a worker needs about twice as much and 400 MiB."""
     execution: ExecutionConfig = ExecutionConfig()
+    cluster: ClusterConfig | None = None
+    """A batch system to run on; null: this machine, or what the command line says."""
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)

@@ -157,6 +157,8 @@ UNIMPORTANT = (
     "chunk_size",
     "chunk_memory",
     "execution",
+    "cluster",
+    "redirectors",
     "lumi_mask",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
@@ -214,10 +216,14 @@ class Job(NamedTuple):
                 cuts, volumes = _cuts(prepared.config, events, resolved.branches())
                 info = FileInfo(
                     name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes,
-                    _sections(prepared, events), stamp(path),
+                    _sections(prepared, events), stamp(path), _averages(prepared, events),
                 )  # fmt: skip
             if prepared.dataset.cross_section and weights is None and prepared.dataset.sum_of_weights is None:
                 msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
+                raise ConfigError(msg)
+            own = prepared.dataset.cross_section and prepared.dataset.sum_of_weights is None
+            if own and weights is not None and weights < 0.0:
+                msg = f"{path}: its sum of generator weights is {weights}: no cross section can be scaled to it"
                 raise ConfigError(msg)
         except Exception as error:  # whatever it is, the other files are not to suffer
             return Failure(name, path, 0, 0, _explained(error, path), is_transient(error))
@@ -246,6 +252,30 @@ def _opened(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> 
         else:
             events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
         yield events
+
+
+def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Ask for what normalises the sets of weights; refuse a file that lacks a branch of a variation."""
+    declared = prepared.config.variations
+    extras = prepared.variations.extras
+    if declared is None or not prepared.request.simulation:
+        return ()
+    if missing := sorted({extra.branch for extra in extras} - events.table.branches):
+        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} (variations)"
+        raise SchemaError(msg)
+    wanted = {
+        one.sums: max(one.members)
+        for one in declared.sets.values()
+        if one.sums is not None and variations.applies(one, prepared.dataset.process)
+    }
+    found = []
+    for branch, last in wanted.items():
+        values = events.averages(prepared.request.schema, branch)
+        if last >= len(values):
+            msg = f"{events.path}: {branch} has {len(values)} members, {last} is asked for"
+            raise SchemaError(msg)
+        found.append((branch, values))
+    return tuple(found)
 
 
 def _sections(prepared: Prepared, events: EventFile) -> luminosity.Ranges:

@@ -193,3 +193,28 @@ def to_hist(counts: Counts, contributions: Iterable[tuple[str, float]], spec: Hi
         view.value += scale * sum_of_weights(counts.sums[dataset, f"{spec.name}/sumw"])[..., 0]
         view.variance += scale**2 * sum_of_squares(counts.sums[dataset, f"{spec.name}/sumw2"])[..., 0]
     return histogram
+
+
+def to_varied_hist(
+    counts: Counts, contributions: Iterable[tuple[str, np.ndarray]], spec: HistogramSpec
+) -> hist.Hist[Any]:
+    """Return a histogram over (variation, category, axis): contents only, variances are those of the nominal.
+
+    Parameters
+    ----------
+    contributions
+        Datasets and the factor that each variation of them is scaled by.
+    """
+    names = (*spec.shifts, *spec.weights)
+    histogram = hist.Hist(
+        hist.axis.StrCategory(names, name="variation", label="Variation", overflow=False),
+        hist.axis.StrCategory(spec.categories, name="category", label="Category", overflow=False),
+        spec.axis.to_hist(),
+        storage=hist.storage.Double(),
+        name=spec.name,
+        label="Events",
+    )
+    view: Any = histogram.view(flow=True)
+    for dataset, factors in contributions:
+        view += np.moveaxis(factors * sum_of_weights(counts.sums[dataset, f"{spec.name}/sumw"]), -1, 0)
+    return histogram

@@ -20,8 +20,8 @@ from .tally import Tally
 from .work import Mapper, serially, threaded
 
 _DATASET = "files"
-_CHUNK = 2**19
-"""Events of a work item: small, so that every thread has some of a single file."""
+_CHUNK, _CHUNK_OF_A_THREAD = 2**20, 2**19
+"""Events of a work item, with one thread and with several: small, so that each has some of a single file."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,10 @@ def run(
         If a file could not be processed; no partial result is given.
     """
     names = [files] if isinstance(files, str | PathLike) else list(files)
-    loaded = _config(channel, [fspath(name) for name in names], simulation, weight_unit, lumi_mask, overrides)
+    chunk_size = _CHUNK if threads == 1 else _CHUNK_OF_A_THREAD
+    loaded = _config(
+        channel, [fspath(name) for name in names], chunk_size, simulation, weight_unit, lumi_mask, overrides
+    )
     with on_threads(threads) as mapper:
         tally = engine.run(loaded, mapper, progress)
     if tally.failures:
@@ -105,6 +108,7 @@ def run(
 def _config(
     channel: str | PathLike[str],
     files: list[str],
+    chunk_size: int,
     simulation: bool,
     weight_unit: float,
     lumi_mask: str | PathLike[str] | None,
@@ -121,7 +125,7 @@ def _config(
         "overrides": dict(overrides),
         "datasets": [dataset],
         "lumi_mask": None if lumi_mask is None else fspath(lumi_mask),
-        "chunk_size": _CHUNK,
+        "chunk_size": chunk_size,
         "execution": {"attempts": 1},  # whoever waits at the keyboard tries again by hand
     }
     return config.build(raw, Path.cwd() / "gpuhiggs.run")

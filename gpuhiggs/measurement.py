@@ -10,12 +10,15 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from . import channels, inference
+from . import channels, inference, systematics
 from .config import ModelConfig, RunConfig
 from .errors import ConfigError, InputError
 
 SCAN_POINTS = 31
 POI = "mu"
+
+Templates = dict[str, dict[str, "hist.Hist[Any]"]]
+"""Channel → process → histogram."""
 
 
 class Part(NamedTuple):
@@ -83,8 +86,17 @@ def check(config: RunConfig) -> None:
                 raise ConfigError(msg)
 
 
-def measure(config: RunConfig, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> Measurement:
+def measure(
+    config: RunConfig,
+    histograms: dict[str, dict[str, hist.Hist[Any]]],
+    varied: dict[str, dict[str, hist.Hist[Any]]] | None = None,
+) -> Measurement:
     """Fit the configured model.
+
+    Parameters
+    ----------
+    varied
+        The histograms with variations, whose uncertainties the model takes.
 
     Raises
     ------
@@ -97,7 +109,7 @@ def measure(config: RunConfig, histograms: dict[str, dict[str, hist.Hist[Any]]])
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)
-    workspace = build(config, model, histograms[model.histogram])
+    workspace = build(config, model, histograms[model.histogram], (varied or {}).get(model.histogram))
     flat = inference.flatten(workspace)
     parts = {"expected": _part(flat, inference.asimov(flat))}
     if workspace.channels[0].observed is not None:
@@ -130,8 +142,13 @@ def _scan(flat: inference.FlatModel, data: inference.Data, best: inference.FitRe
     return inference.profile_scan(flat, data, POI, values, best=best)
 
 
-def build(config: RunConfig, model: ModelConfig, by_process: dict[str, hist.Hist[Any]]) -> inference.Workspace:
-    """Build the workspace of a model from the histogram of each process."""
+def build(
+    config: RunConfig,
+    model: ModelConfig,
+    by_process: dict[str, hist.Hist[Any]],
+    varied: dict[str, hist.Hist[Any]] | None = None,
+) -> inference.Workspace:
+    """Build the workspace of a model from the histogram of each process, and the same with variations."""
     data = {dataset.process for dataset in config.datasets if dataset.kind == "data"}
     templates: dict[str, dict[str, hist.Hist[Any]]] = {}
     observed: dict[str, hist.Hist[Any]] = {}
@@ -151,8 +168,46 @@ def build(config: RunConfig, model: ModelConfig, by_process: dict[str, hist.Hist
             inference.Normalisation(samples=entry.processes, **entry.model_dump(exclude={"processes"}))
             for entry in model.normalisations
         ],
+        shapes=_shapes(config, model, templates, varied),
         observed=observed or None,
     )
+
+
+def _shapes(
+    config: RunConfig,
+    model: ModelConfig,
+    templates: Templates,
+    varied: dict[str, hist.Hist[Any]] | None,
+) -> dict[str, tuple[Templates, Templates]]:
+    """Return up and down templates by parameter, of the channels and processes that it changes."""
+    found: dict[str, tuple[Templates, Templates]] = {}
+    if config.variations is None or varied is None:
+        return {}
+    for channel, by_process in templates.items():
+        for process, nominal in by_process.items():
+            histogram = varied[process]
+            filled = {
+                name: _rebinned(
+                    _sum(_weighted(histogram[{"variation": name}]), channel, model.channels[channel]), model
+                )
+                for name in histogram.axes["variation"]
+            }
+            values = {name: h.values() for name, h in filled.items()}
+            for parameter, both in systematics.sides(config.variations, values).items():
+                if np.array_equal(both.up, values["nominal"]) and np.array_equal(both.down, values["nominal"]):
+                    continue
+                for side, content in zip(found.setdefault(parameter, ({}, {})), both, strict=True):
+                    template = hist.Hist(nominal.axes[0], storage=hist.storage.Weight())
+                    template.view().value = content
+                    side.setdefault(channel, {})[process] = template
+    return dict(found)
+
+
+def _weighted(histogram: Any) -> hist.Hist[Any]:
+    """Return the same contents with the storage of the nominal histograms."""
+    weighted = hist.Hist(*histogram.axes, storage=hist.storage.Weight())
+    weighted.view(flow=True).value = histogram.view(flow=True)
+    return weighted
 
 
 def _sum(histogram: hist.Hist[Any], channel: str, pattern: str) -> hist.Hist[Any]:

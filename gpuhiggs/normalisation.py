@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from . import channels
+from . import channels, variations
 from .catalogue import lumi_mask, luminosity
 from .config import DatasetConfig, RunConfig
-from .histogram import sum_of_squares, sum_of_weights, to_hist
+from .histogram import sum_of_squares, sum_of_weights, to_hist, to_varied_hist
 from .tally import Tally
 
 PB_PER_FB = 1000.0
@@ -139,6 +139,46 @@ def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist
         spec.name: {process: to_hist(tally.counts, datasets, spec) for process, datasets in parts.items()}
         for spec in specs
     }
+
+
+def _member_factors(config: RunConfig, tally: Tally, dataset: DatasetConfig, filled: variations.Names) -> np.ndarray:
+    """Return what each variation of a dataset is scaled by beside the nominal: members of sets by their own Σw."""
+    factors = np.ones(len(filled.shifts) + len(filled.weights))
+    complete = [info for info in tally.complete if info.dataset == dataset.name]
+    place = {name: len(filled.shifts) + i for i, name in enumerate(filled.weights)}
+    for name, one in (config.variations.sets if config.variations else {}).items():
+        if one.sums is None or not variations.applies(one, dataset.process):
+            continue
+        weights = [1.0 if info.sum_of_weights is None else info.sum_of_weights for info in complete]
+        averages = np.average([dict(info.averages)[one.sums] for info in complete], axis=0, weights=weights)
+        for member in variations.ordered_members(one):
+            factors[place[f"{name}[{member}]"]] = 1.0 / averages[member]
+    return factors
+
+
+def varied(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist[Any]]]:
+    """Return the histograms that have variations by name and process of simulation, in events expected.
+
+    Their axes are variation (the nominal first, members of sets one by one), category and the histogram's own.
+    """
+    channel = channels.find(config.selection.channel)
+    filled = variations.names(config.variations)
+    parts = contributions(config, tally)
+    by_name = {dataset.name: dataset for dataset in config.datasets}
+    found: dict[str, dict[str, hist.Hist[Any]]] = {}
+    for spec in variations.specs(config.variations, channel.histograms(config.selection), filled):
+        if len(spec.shifts) + len(spec.weights) == 1:
+            continue
+        found[spec.name] = {
+            process: to_varied_hist(
+                tally.counts,
+                [(name, factor * _member_factors(config, tally, by_name[name], filled)) for name, factor in datasets],
+                spec,
+            )
+            for process, datasets in parts.items()
+            if by_name[datasets[0][0]].kind == "simulation"
+        }
+    return found
 
 
 def cutflow(config: RunConfig, tally: Tally, datasets: list[tuple[str, float]]) -> list[dict[str, Any]]:

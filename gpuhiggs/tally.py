@@ -42,6 +42,8 @@ class FileInfo(NamedTuple):
     """Of data, if their luminosity is asked for: (run, first, last) of the luminosity sections in it."""
     stamp: str = ""
     """Size and time of change of a local file: whether it is still what was read."""
+    averages: tuple[tuple[str, tuple[float, ...]], ...] = ()
+    """Of sets of weights: Σw of each member over Σw, by the branch that says so."""
 
 
 class ListedFile(NamedTuple):

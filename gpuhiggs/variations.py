@@ -21,7 +21,7 @@ from .errors import ConfigError
 from .histogram import HistogramSpec
 from .kernels import lookup, shifts, weights
 from .kernels.language import fields
-from .variation_config import ELEMENT, Regions, ShiftConfig, VariationsConfig, WeightConfig
+from .variation_config import ELEMENT, Regions, SetConfig, ShiftConfig, VariationsConfig, WeightConfig
 
 NOMINAL = "nominal"
 SIDES = (("Up", 1.0), ("Down", -1.0))
@@ -58,9 +58,19 @@ def names(config: VariationsConfig | None) -> Names:
     moved = (NOMINAL, *(f"{name}{side}" for name in config.shifts for side, _ in SIDES))
     weighed = [f"{name}{side}" for name in config.weights for side, _ in SIDES]
     for name, one in config.sets.items():
-        members = one.members if one.reference is None else (one.reference, *one.members)
+        members = ordered_members(one)
         weighed += [f"{name}[{member}]" for member in members]
     return Names(moved, tuple(weighed))
+
+
+def applies(one: WeightConfig | SetConfig, process: str) -> bool:
+    """Whether a process has a variation of the weight."""
+    return one.processes is None or process in one.processes
+
+
+def ordered_members(one: SetConfig) -> tuple[int, ...]:
+    """Return the members of a set as they are filled, the reference first."""
+    return one.members if one.reference is None else (one.reference, *one.members)
 
 
 def specs(config: VariationsConfig | None, all_specs: list[HistogramSpec], filled: Names) -> list[HistogramSpec]:
@@ -267,12 +277,12 @@ def compile_variations(
     rows: list[list[int]] = []
     first = 0
     for name, weight in config.weights.items():
-        if weight.processes is None or process in weight.processes:
+        if applies(weight, process):
             rows += _weight_rows(builder, weight, first, f"{place}.weights.{name}")
         first += 2
     for one in config.sets.values():
-        members = one.members if one.reference is None else (one.reference, *one.members)
-        if one.processes is None or process in one.processes:
+        members = ordered_members(one)
+        if applies(one, process):
             branch = builder.branch(one.branch, None, max(members) + 1)
             rows += [[weights.BRANCH, first + i, n, branch, -1, 0, 0, start] for i, start, n in _runs(members)]
         first += len(members)

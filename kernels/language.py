@@ -15,6 +15,7 @@ The numba extension below is written once: numba-cuda takes over what is registe
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from collections.abc import Callable, Iterator
@@ -119,6 +120,7 @@ class Leaf(NamedTuple):
     """What a column stores; of a number, its range or None."""
 
 
+@functools.lru_cache(maxsize=1024)
 def fields(tuple_type: type) -> dict[str, Any]:
     """Return the field types of a NamedTuple, with their annotations, in order.
 

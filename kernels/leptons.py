@@ -223,8 +223,8 @@ def dress(bare, photon, fsr):
 
 
 @scalar
-def isolation(event, i, inputs, cuts, photons):
-    """Return a muon's relative isolation once all selected FSR photons are taken out of its cone."""
+def isolation(event, i, pt, inputs, cuts, photons):
+    """Return the relative isolation of a muon of pt *pt* once all selected FSR photons are taken out of its cone."""
     muons = inputs.muons
     fsr = inputs.fsr_photons
     radiated = 0.0
@@ -234,7 +234,7 @@ def isolation(event, i, inputs, cuts, photons):
             dr2 = p4.delta_r2(muons.eta[i], muons.phi[i], fsr.eta[first + a], fsr.phi[first + a])
             if dr2 > cuts.cone_min * cuts.cone_min and dr2 < cuts.cone_max * cuts.cone_max:
                 radiated += fsr.pt[first + a]
-    return muons.iso[i] - radiated / muons.pt[i]
+    return muons.iso[i] - radiated / pt
 
 
 @scalar
@@ -248,7 +248,7 @@ def select_leptons(event, inputs, cuts, photons, leptons, shift, tables):
         if (
             relaxed_muon(muons, i, pt, cuts.muon)
             and (muons.is_pf[i] or (muons.high_pt_id[i] > 0 and pt > cuts.muon.high_pt_min))
-            and isolation(event, i, inputs, cuts.fsr, photons) < cuts.muon.iso_max
+            and isolation(event, i, pt, inputs, cuts.fsr, photons) < cuts.muon.iso_max
         ):
             if n == CAPACITY:
                 return -1

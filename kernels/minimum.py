@@ -39,6 +39,8 @@ class Fits(NamedTuple):
     """Inverse Hessian: where to start (1, moved, moved)."""
     covariance: Array
     """Inverse Hessian at the minimum: (fits, moved, moved) or (1, 1, 1) if not wanted."""
+    gradient: Array
+    """Of evaluations only: (fits, parameters)."""
     nll: Array
     distance: Array
     """How far -ln L would fall at most, by the parabola at the minimum."""
@@ -388,20 +390,17 @@ def fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted):
 
 @scalar
 def fit_range(first, last, row, model, fits, memory, is_warm, tolerance, wanted):
-    """Run the fits first … last on one thread, with the memory of *row*."""
-    for fit in range(first, last):
-        fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted)
+    """Run the fits first … last on one thread, with the memory of *row*.
 
-
-@scalar
-def evaluate_range(first, last, row, model, fits, memory, gradients):
-    """-ln L and its gradient at many points; profiled parameters are set."""
+    A fit that moves nothing is an evaluation: it sets -ln L, its full gradient and the profiled parameters.
+    """
     for fit in range(first, last):
-        counts = fits.counts[fit if len(fits.counts) > 1 else 0]
-        auxiliary = fits.auxiliary[fit if len(fits.auxiliary) > 1 else 0]
-        fits.nll[fit] = nll_and_gradient(
-            model, counts, auxiliary, fits.profiled, fits.theta[fit], gradients[fit], memory.work, row
-        )
+        if len(fits.moved) > 0:
+            fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted)
+        else:
+            fits.nll[fit] = gradient_at(model, fits, fit, memory, row, fits.theta[fit], memory.step[row])
+            for p in range(len(memory.gradient[row])):
+                fits.gradient[fit, p] = memory.gradient[row, p]
 
 
 def memory(work: Scratch, n_parameters: int, n_moved: int) -> Memory:

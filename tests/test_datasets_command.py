@@ -127,3 +127,9 @@ def test_check_that_reaches_nothing(tmp_path: Path) -> None:
     assert status == 1
     assert "not reached: 0 of 1 files" in text
     assert "Traceback" not in text
+
+
+def test_check_gives_up(tmp_path: Path) -> None:
+    _, text = _run("check", "cms-open-data-2016/DoubleEG_Run2016G", "--mirror", str(tmp_path))
+    assert text.count("no such file") == 2
+    assert "the other 45 files were not tried" in text

@@ -252,6 +252,18 @@ def test_a_file_without_sum_of_weights(
     assert not tally.failures
 
 
+def test_a_file_whose_sum_of_weights_is_negative(
+    tmp_path: Path, four_muon_events: Events, write_nanoaod: Writer, four_muon_config: Configure
+) -> None:
+    """It is refused before any of its events is read."""
+    path = write_nanoaod(tmp_path / "a.root", four_muon_events(4), runs={"genEventSumw": [-3.0]})
+    tally = engine.run(four_muon_config(simulation("mc", path, cross_section=1.0), luminosity=1.0))
+    [failure] = tally.failures
+    assert (failure.start, failure.stop) == (0, 0)
+    assert failure.error == f"{path}: its sum of generator weights is -3.0: no cross section can be scaled to it"
+    assert not engine.run(four_muon_config(simulation("mc", path, cross_section=None))).failures
+
+
 # --- broken files among good ones ----------------------------------------------------------------------------------
 
 

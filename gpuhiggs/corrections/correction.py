@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import math
@@ -259,7 +260,18 @@ def load(path: str | Path) -> CorrectionSet:
     """
     place = str(path)
     try:
-        content = Path(path).read_bytes()
+        status = Path(path).stat()
+    except OSError as error:
+        msg = f"{place}: {error.strerror or error}"
+        raise ConfigError(msg) from error
+    return _loaded(place, status.st_mtime_ns, status.st_size)
+
+
+@functools.lru_cache(maxsize=4)
+def _loaded(place: str, modified: int, size: int) -> CorrectionSet:
+    """Read a file once, for all the corrections that a configuration takes from it."""
+    try:
+        content = Path(place).read_bytes()
         text = gzip.decompress(content) if content.startswith(_GZIP) else content
         raw = json.loads(text, parse_float=numbers.read, parse_constant=_CONSTANTS.__getitem__)
     except OSError as error:

@@ -12,6 +12,8 @@ import re
 _NUMBER = re.compile(r"(-?)(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?")
 _EXACT = 2**53 - 1
 """Up to here RapidJSON takes digits into an integer, then into a float64."""
+_SAFE = 15
+"""So many digits always are an integer below that."""
 _DIGITS = 17
 _LOWEST = -308
 _POWERS = [float(f"1e{k}") for k in range(309)]
@@ -19,6 +21,8 @@ _POWERS = [float(f"1e{k}") for k in range(309)]
 
 def read(text: str) -> float:
     """Return the float64 that correctionlib makes of a JSON number with a fraction or an exponent."""
+    if len(text) <= _SAFE and "e" not in text and "E" not in text:
+        return float(text)  # an integer below 2⁵³ over a power of ten below 10²³: both ways round once
     match = _NUMBER.fullmatch(text)
     if match is None or len(match.group(2)) > 19:
         return float(text)
@@ -36,14 +40,17 @@ def read(text: str) -> float:
 
 def _significand(whole: str, fraction: str) -> tuple[float, int]:
     """Return the digits as a float64 and the power of ten that belongs to it."""
-    digits = len(whole) - 1
-    value: int | float = int(whole)
-    for taken, digit in enumerate(fraction):
-        if value > _EXACT or isinstance(value, float):
+    zeros = len(fraction) - len(fraction.lstrip("0")) if whole == "0" else 0
+    taken = min(len(fraction), zeros + max(0, _SAFE - len(whole)))
+    digits = len(whole) - 1 + max(0, taken - zeros)  # RapidJSON does not count the first one before the point
+    value: int | float = int(whole + fraction[:taken])
+    for digit in fraction[taken:]:
+        if value > _EXACT:
             if digits >= _DIGITS:
-                return float(value), -taken
+                break
             value = float(value) * 10.0 + int(digit)
         else:
             value = value * 10 + int(digit)
         digits += value != 0
-    return float(value), -len(fraction)
+        taken += 1
+    return float(value), -taken

@@ -83,6 +83,12 @@ class CachedTable:
         said = self._cache.answer(self._identity, question, lambda: self._source().sums(tree, names))
         return None if said is None else float(said)
 
+    def averages(self, tree: str, names: Sequence[str], branch: str) -> tuple[float, ...] | None:
+        """Return the averages of a branch with several values an entry, weighted by the first of *names*."""
+        question = f"averages {tree} {' '.join(names)} {branch}"
+        said = self._cache.answer(self._identity, question, lambda: self._source().averages(tree, names, branch))
+        return None if said is None else tuple(map(float, said))
+
     def sections(self, tree: str) -> list[list[int]] | None:
         """Return (run, luminosity section) for each entry of another tree of the file; None: it is not there."""
         found: list[list[int]] | None = self._cache.answer(

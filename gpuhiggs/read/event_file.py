@@ -182,6 +182,23 @@ class EventFile:
         with _reading(self.path):
             return self.table.sums(schema.runs, schema.sum_of_weights)
 
+    def averages(self, schema: Schema, branch: str) -> tuple[float, ...]:
+        """Return the averages of the weights of a set over all events that the file was made from.
+
+        Raises
+        ------
+        SchemaError
+            If the file does not say: a set is normalised by them.
+        """
+        with _reading(self.path):
+            found = None
+            if schema.runs is not None:
+                found = self.table.averages(schema.runs, schema.sum_of_weights, branch)
+        if found is None:
+            msg = f"{self.path}: no {branch} in its tree {schema.runs!r}, by which a set of weights is normalised"
+            raise SchemaError(msg)
+        return found
+
     def sections(self, schema: Schema) -> list[list[int]]:
         """Return (run, luminosity section) of all sections that the file was made from, also those without an event.
 

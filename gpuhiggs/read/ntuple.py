@@ -76,7 +76,7 @@ class NtupleTable:
         self._top = {record.field_name: i for i, record in _tops(self._ntuple)}
         self._parts = {f"{name}_{part}": i for name, top in self._top.items() for part, i in self._members(top)}
         self.branches = frozenset(self._top) | frozenset(self._parts)
-        self.sums, self.sections = file.sums, file.sections
+        self.sums, self.averages, self.sections = file.sums, file.averages, file.sections
         self.close = file.close
         self._pages: dict[tuple[int, int], list[Page]] = {}
 

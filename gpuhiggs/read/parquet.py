@@ -115,6 +115,10 @@ class ParquetTable:
         """Return None: a Parquet file has one table."""
         return None
 
+    def averages(self, tree: str, names: Sequence[str], branch: str) -> tuple[float, ...] | None:
+        """Return None: a Parquet file has one table."""
+        return None
+
     def sections(self, tree: str) -> list[list[int]] | None:
         """Return None: a Parquet file has one table."""
         return None

@@ -78,6 +78,21 @@ class RootFile:
         branch = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
         return None if branch is None else float(np.sum(ak.to_numpy(found[branch].array()), dtype=np.float64))
 
+    def averages(self, tree: str, names: Sequence[str], branch: str) -> tuple[float, ...] | None:
+        """Return the averages of a branch with several values an entry, weighted by the first of *names*."""
+        if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:
+            return None
+        found = self.tree(tree)
+        weight = next((name for name in names if name in found.keys()), None)  # noqa: SIM118
+        if weight is None or branch not in found.keys():  # noqa: SIM118
+            return None
+        values, weights = found[branch].array(), ak.to_numpy(found[weight].array())
+        sizes = ak.to_numpy(ak.num(values))
+        if sizes.size == 0 or (sizes != sizes[0]).any():
+            return None
+        average = np.average(ak.to_numpy(values), axis=0, weights=weights)
+        return tuple(map(float, average))
+
     def sections(self, tree: str) -> list[list[int]] | None:
         """Return (run, luminosity section) for each entry of a tree; None: it is not there."""
         if tree not in {key.split(";")[0] for key in self.directory.keys(recursive=False)}:

@@ -59,6 +59,12 @@ class Table(Protocol):
     def sums(self, tree: str, names: Sequence[str]) -> float | None:
         """Return the sum of the first of some branches in another tree of the file; None: it has none of them."""
 
+    def averages(self, tree: str, names: Sequence[str], branch: str) -> tuple[float, ...] | None:
+        """Return the averages of a branch with several values an entry, weighted by the first of *names*.
+
+        None: it has not both, or not the same number of values in each entry.
+        """
+
     def sections(self, tree: str) -> list[list[int]] | None:
         """Return (run, luminosity section) for each entry of another tree of the file; None: it is not there."""
 

@@ -42,7 +42,7 @@ class TreeTable:
             self.branches = frozenset(self._tree.keys(recursive=False))
         else:
             self.entries, self.branches = self._metadata.entries, frozenset(self._metadata.names)
-        self.sums, self.sections = file.sums, file.sections
+        self.sums, self.averages, self.sections = file.sums, file.averages, file.sections
         self.close = file.close
         self._described: dict[str, Branch | None] = {}
 

@@ -15,6 +15,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from .. import cluster, engine, measurement, normalisation, skim
+from ..batch import batch
+from ..cluster_config import ClusterConfig
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..ledger import Ledger
@@ -69,7 +71,7 @@ def run(
         run_folder.write_config(folder, config)
         pieces = skim.Pieces(folder / SKIM, config, fresh=not resume) if config.skim else None
         try:
-            with mapping(workers, scheduler) as mapper, progress.shown(console, folder) as show:
+            with mapping(workers, scheduler, config.cluster) as mapper, progress.shown(console, folder) as show:
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
                 tally = engine.run(config, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
@@ -132,7 +134,7 @@ def _fit(
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
-        measured = measurement.measure(config, histograms)
+        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
     except InputError as error:
         results["fit_error"] = str(error)
         return None
@@ -183,8 +185,12 @@ def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]
 
 
 @contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None) -> Iterator[Mapper]:
+def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
     """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
+    if jobs is not None and scheduler is None:
+        with batch(jobs) as client:
+            yield cluster.mapper(client)
+        return
     if workers == 0 and scheduler is None:
         yield serially
         return

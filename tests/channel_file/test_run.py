@@ -56,6 +56,13 @@ def test_dimuon_mass(shared: Path, pt_min: float) -> None:
     assert result.events == result.cutflow[0]["entries"] == 1000
 
 
+def test_the_manual_shows_the_example() -> None:
+    manual = Path(channels.__file__).parents[2] / "docs" / "own-channel.md"
+    if not manual.is_file():
+        pytest.skip("no docs/: the package is installed, this is no checkout")
+    assert f"```python\n{DIMUON.read_text(encoding='utf-8')}```" in manual.read_text(encoding="utf-8")
+
+
 # --- everything that a file can say --------------------------------------------------------------------------------
 
 QUERY = '''
@@ -208,7 +215,7 @@ def test_same_bits_for_any_threads_and_chunks(
 ) -> None:
     first = _run(query, events[0])
     for threads, chunk in ((1, 999), (2, 999), (2, 13)):
-        monkeypatch.setattr(interactive, "_CHUNK", chunk)
+        monkeypatch.setattr(interactive, "_CHUNK" if threads == 1 else "_CHUNK_OF_A_THREAD", chunk)
         assert _run(query, events[0], threads=threads).digest == first.digest
 
 

@@ -8,8 +8,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import correctionlib
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gpuhiggs import corrections
 from gpuhiggs.config import validate
@@ -175,11 +178,43 @@ def test_values_out_of_range_are_counted(write: Write) -> None:
 
 
 def test_numbers_are_read_as_correctionlib_does() -> None:
-    """Correctly rounded where 17 digits and one multiplication give that, and not where they do not."""
-    for text in ("1.5", "-0.25e3", "0.1", "1e22", "-0.0", "3E-5", "12345678901234567890123.5"):
+    """Correctly rounded where one operation on at most 17 digits gives that, and not where it does not."""
+    for text in ("1.5", "-0.25e3", "0.1", "1e22", "-0.0", "3E-5", "12345678901234567890123.5", "4.9e-324"):
         assert read(text) == float(text)
     assert read("0.9888888597488403") == np.nextafter(0.9888888597488403, 1.0)  # in 2018_UL/electron.json
-    assert read("4.9e-324") == float("4.9e-324")
+
+
+def _numbers() -> st.SearchStrategy[str]:
+    digits = st.text("0123456789", min_size=1, max_size=24)
+    whole = st.integers(0, 10**18).map(str)
+    decimals = st.tuples(whole, digits).map(".".join)
+    exponents = st.tuples(decimals, st.integers(-330, 285).map(str)).map("e".join)
+    return decimals | exponents | st.floats(-1e20, 1e20).map(repr).filter(lambda text: "." in text)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.lists(_numbers(), min_size=1, max_size=40))
+def test_numbers_against_correctionlib(texts: list[str]) -> None:
+    text = json.dumps({"schema_version": 2, "corrections": [_table("c", len(texts))]})
+    text = text.replace('"VALUES"', f"[{', '.join(texts)}]")
+    known = correctionlib.CorrectionSet.from_string(text)["c"]
+    theirs: list[Any] = [known.evaluate(place + 0.5) for place in range(len(texts))]
+    assert [read(one).hex() for one in texts] == [float(one).hex() for one in theirs]
+
+
+def _table(name: str, n: int) -> dict[str, Any]:
+    edges = {"n": n, "low": 0.0, "high": float(n)}
+    data = {"nodetype": "binning", "input": "x", "edges": edges, "content": "VALUES", "flow": "error"}
+    inputs, output = [{"name": "x", "type": "real"}], {"name": "y", "type": "real"}
+    return {"name": name, "version": 1, "inputs": inputs, "output": output, "data": data}
+
+
+def test_file_that_changes_is_read_again(write: Write) -> None:
+    path = write({"x": "real"}, c=1.5)
+    assert corrections.load(path)["c"].compile(x=0.0).evaluate() == 1.5
+    assert corrections.load(path) is corrections.load(path)
+    write({"x": "real"}, c=12.5)
+    assert corrections.load(path)["c"].compile(x=0.0).evaluate() == 12.5
 
 
 # --- declarations ----------------------------------------------------------------------------------------------------
