@@ -40,7 +40,7 @@ class Fits(NamedTuple):
     covariance: Array
     """Inverse Hessian at the minimum: (fits, moved, moved) or (1, 1, 1) if not wanted."""
     gradient: Array
-    """Of evaluations only: (fits, parameters)."""
+    """Of evaluations: (fits, parameters); of fits (1, 0)."""
     nll: Array
     distance: Array
     """How far -ln L would fall at most, by the parabola at the minimum."""
@@ -399,7 +399,7 @@ def fit_range(first, last, row, model, fits, memory, is_warm, tolerance, wanted)
             fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted)
         else:
             fits.nll[fit] = gradient_at(model, fits, fit, memory, row, fits.theta[fit], memory.step[row])
-            for p in range(len(memory.gradient[row])):
+            for p in range(fits.gradient.shape[1]):
                 fits.gradient[fit, p] = memory.gradient[row, p]
 
 
