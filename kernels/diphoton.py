@@ -139,6 +139,22 @@ def best_pair(photons, chosen, n, cuts):
 
 
 @scalar
+def keep_apart(leptons, n, photons, pair, directions, dr_min):
+    """Move the leptons that are apart from both photons to the front, return their number, and list all directions."""
+    directions.eta[0], directions.phi[0] = photons.eta[pair.first], photons.phi[pair.first]
+    directions.eta[1], directions.phi[1] = photons.eta[pair.second], photons.phi[pair.second]
+    kept = 0
+    for lepton in range(n):
+        if hadronic.is_apart(leptons.eta[lepton], leptons.phi[lepton], directions, 2, dr_min):
+            move(leptons, lepton, kept)
+            kept += 1
+    for lepton in range(kept):
+        directions.eta[2 + lepton] = leptons.eta[lepton]
+        directions.phi[2 + lepton] = leptons.phi[lepton]
+    return kept
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, tag and fill one event."""
     chosen = Chosen(local_int(CAPACITY), local(CAPACITY))
@@ -175,16 +191,7 @@ def body(event, shift, inputs, cuts, tables, out):
             add(out.errors, OVER_CAPACITY, 1)
         return
     directions = hadronic.Directions(local(DIRECTIONS), local(DIRECTIONS))
-    directions.eta[0], directions.phi[0] = inputs.photons.eta[pair.first], inputs.photons.phi[pair.first]
-    directions.eta[1], directions.phi[1] = inputs.photons.eta[pair.second], inputs.photons.phi[pair.second]
-    n_leptons = 0
-    for lepton in range(found):  # those apart from the photons, moved to the front
-        if hadronic.is_apart(leptons.eta[lepton], leptons.phi[lepton], directions, 2, cuts.lepton.dr_min):
-            move(leptons, lepton, n_leptons)
-            n_leptons += 1
-    for lepton in range(n_leptons):
-        directions.eta[2 + lepton] = leptons.eta[lepton]
-        directions.phi[2 + lepton] = leptons.phi[lepton]
+    n_leptons = keep_apart(leptons, found, inputs.photons, pair, directions, cuts.lepton.dr_min)
     jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, tables)
     id1, id2 = inputs.photons.id[pair.first], inputs.photons.id[pair.second]
     min_id = id2 if id2 < id1 else id1
