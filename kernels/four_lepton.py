@@ -13,9 +13,10 @@ from . import four_lepton_out as output
 from . import four_vector as p4
 from . import gate as quality
 from . import zz
+from .decay_angles import candidate_angles
 from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
 from .jets import JetCuts, Jets, count_jets
-from .language import Positive, add, each, local, local_int, scalar
+from .language import Float64, Int64, Positive, add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -35,7 +36,7 @@ from .shifts import ELECTRON, JET, MUON
 from .weights import WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
-Tables, Out, Selected = output.Tables, output.Out, output.Selected
+Tables = output.Tables
 FINAL_STATES = output.FINAL_STATES
 generator_weight = quality.generator_weight
 
@@ -66,6 +67,36 @@ class Inputs(NamedTuple):
     fsr_photons: FsrPhotons
     jets: Jets
     met: MissingMomentum
+
+
+class Selected(NamedTuple):
+    """The selected events, in the order in which they were found."""
+
+    n: Int64
+    capacity: int
+    event: Int64
+    final_state: Int64
+    category: Int64
+    m4l: Float64
+    m_z1: Float64
+    m_z2: Float64
+    pt4l: Float64
+    cos_theta_star: Float64
+    """See :mod:`.decay_angles`, with the next four."""
+    cos_theta_1: Float64
+    cos_theta_2: Float64
+    phi: Float64
+    phi_1: Float64
+    weight: Float64
+
+
+class Out(NamedTuple):
+    """What the channel fills."""
+
+    errors: Int64
+    cutflow: sums.Counter
+    histograms: sums.Histograms
+    selected: Selected
 
 
 class CategoryCuts(NamedTuple):
@@ -223,4 +254,11 @@ def body(event, shift, inputs, cuts, tables, out):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
-    write(event, shift, found, weights, out)
+    place = write(event, shift, found, weights, out)
+    if place >= 0 and place < out.selected.capacity:
+        angles = candidate_angles(leptons, i, j, k, l)
+        out.selected.cos_theta_star[place] = angles.cos_theta_star
+        out.selected.cos_theta_1[place] = angles.cos_theta_1
+        out.selected.cos_theta_2[place] = angles.cos_theta_2
+        out.selected.phi[place] = angles.phi
+        out.selected.phi_1[place] = angles.phi_1

@@ -69,12 +69,16 @@ class Reconstructed(NamedTuple):
 
 @scalar
 def write(event, shift, found, weights, out):
-    """Fill a selected event; *weights* are its weight and the variations, as integers."""
+    """Fill a selected event; *weights* are its weight and the variations, as integers.
+
+    Returned is its place among the selected events, -1 for a shift.
+    """
     row = found.category * 3 + found.final_state
     sums.fill_varied(out.histograms, M4L, row, found.m4l, shift, weights)
     sums.fill_varied(out.histograms, M_Z1, row, found.m_z1, shift, weights)
     sums.fill_varied(out.histograms, M_Z2, row, found.m_z2, shift, weights)
     sums.fill_varied(out.histograms, PT4L, row, found.pt4l, shift, weights)
+    place = -1
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:
@@ -86,3 +90,4 @@ def write(event, shift, found, weights, out):
             out.selected.m_z2[place] = found.m_z2
             out.selected.pt4l[place] = found.pt4l
             out.selected.weight[place] = found.weight
+    return place
