@@ -8,6 +8,7 @@ from . import fill as sums
 from . import gate as quality
 from .language import Float64, Int64, scalar, take
 from .lookup import Lookup
+from .scoring import Scoring
 from .shifts import Branches, Shifts
 from .weights import WeightTable
 
@@ -29,6 +30,7 @@ class Tables(NamedTuple):
     shifts: Shifts
     weights: WeightTable
     branches: Branches
+    scoring: Scoring
 
 
 class Selected(NamedTuple):
@@ -44,6 +46,8 @@ class Selected(NamedTuple):
     m_z2: Float64
     pt4l: Float64
     weight: Float64
+    features: Float64
+    """Of each event one after the other, the score last; empty where they are not kept."""
 
 
 class Out(NamedTuple):
@@ -68,12 +72,11 @@ class Reconstructed(NamedTuple):
 
 
 @scalar
-def write(event, shift, found, weights, out):
-    """Fill a selected event; *weights* are its weight and the variations, as integers.
+def write(event, shift, found, row, weights, out):
+    """Fill a selected event into a *row* of the histograms; return its place among them, -1 in variations.
 
-    Returned is its place among the selected events, -1 for a shift.
+    *weights* are its weight and the variations, as integers.
     """
-    row = found.category * 3 + found.final_state
     sums.fill_varied(out.histograms, M4L, row, found.m4l, shift, weights)
     sums.fill_varied(out.histograms, M_Z1, row, found.m_z1, shift, weights)
     sums.fill_varied(out.histograms, M_Z2, row, found.m_z2, shift, weights)

@@ -43,13 +43,6 @@ class Leptons(NamedTuple):
 
 
 @scalar
-def dressed(leptons, i):
-    """Return the four-vector of a lepton and its FSR photon."""
-    p = leptons.dressed
-    return P4(p.px[i], p.py[i], p.pz[i], p.e[i])
-
-
-@scalar
 def dressed_pair(leptons, i, j):
     """Return the four-vector of two leptons and their FSR photons."""
     p = leptons.dressed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,7 @@ def expand(raw: dict[str, Any], path: Path) -> dict[str, Any]:
             used += found
             expanded += [_keys(entry, dataset, len(found) == 1, f"{path}: datasets.{number}") for entry in found]
         else:
+            _refuse_misspelt(dataset, f"{path}: datasets.{number}")
             expanded.append(dataset)
     settings = {**raw, "datasets": expanded}
     if raw.get("luminosity") == CATALOGUE:
@@ -44,6 +46,14 @@ def expand(raw: dict[str, Any], path: Path) -> dict[str, Any]:
     if raw.get("lumi_mask") == CATALOGUE:
         settings["lumi_mask"] = _mask(used, str(path))
     return settings
+
+
+def _refuse_misspelt(dataset: Any, place: str) -> None:
+    """Say what is meant by a key that is nearly the catalogue's: the model's own message would not know it."""
+    for key in dataset if isinstance(dataset, dict) else ():
+        if difflib.get_close_matches(str(key), [CATALOGUE], cutoff=0.8):
+            msg = f"{place}: unknown key {key!r}; did you mean {CATALOGUE!r}?"
+            raise ConfigError(msg)
 
 
 def _named(dataset: dict[str, Any], place: str, base: Path) -> list[Entry]:

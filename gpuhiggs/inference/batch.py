@@ -24,7 +24,6 @@ TOLERANCE = 1e-9
 """A fit stops this near to the minimum in -ln L: 4.5e-5 σ of a parameter."""
 _MODULE = "gpuhiggs.kernels.minimum"
 _FIT = launch.Loop(_MODULE, "fit_range", ("model", "fits", "memory", "is_warm", "tolerance", "wanted"))
-_EVALUATE = launch.Loop(_MODULE, "evaluate_range", ("model", "fits", "memory", "gradients"))
 
 
 class Minima(NamedTuple):
@@ -102,20 +101,10 @@ def minimise(
     """
     n, m = len(start), len(moved)
     theta = np.clip(start, model.arrays.lower, model.arrays.upper)
-    fits = Fits(
-        counts=np.ascontiguousarray(counts, dtype=np.float64),
-        auxiliary=np.ascontiguousarray(auxiliary, dtype=np.float64),
-        profiled=profiled_bins(model) if profiled is None else profiled,
-        moved=np.ascontiguousarray(moved, dtype=np.int64),
-        held=np.zeros((1, m), dtype=np.int64) if held is None else np.ascontiguousarray(held, dtype=np.int64),
-        theta=np.ascontiguousarray(theta),
-        inverse=np.zeros((1, 1, 1)) if inverse is None else np.ascontiguousarray(inverse)[np.newaxis],
-        covariance=np.zeros((n, m, m)) if covariance else np.zeros((1, 1, 1)),
-        nll=np.zeros(n),
-        distance=np.zeros(n),
-        status=np.zeros(n, dtype=np.int64),
-        evaluations=np.zeros(n, dtype=np.int64),
-    )
+    fits = _fits(
+        model, counts, auxiliary, theta, moved, profiled_bins(model) if profiled is None else profiled,
+        held=held, inverse=inverse, covariance=covariance,
+    )  # fmt: skip
     is_warm = inverse is not None
     _in_threads(
         launch.compiled_loop(_FIT),
@@ -175,26 +164,50 @@ def _evaluated(
     model: FlatModel, counts: FloatArray, auxiliary: FloatArray, theta: FloatArray, profiled: IndexArray | None
 ) -> tuple[FloatArray, FloatArray, FloatArray, Scratch]:
     n = len(theta)
-    whole = np.zeros(0, dtype=np.int64)
-    fits = Fits(
+    fits = _fits(model, counts, auxiliary, theta, np.zeros(0, dtype=np.int64), profiled, evaluation=True)
+    work = scratch(model.arrays, 1)
+    place = memory(work, len(model.parameters), 0)
+    launch.compiled_loop(_FIT)(0, n, 0, model.arrays, fits, place, False, TOLERANCE, False)
+    return fits.nll, fits.gradient, fits.theta, work
+
+
+def _fits(
+    model: FlatModel,
+    counts: FloatArray,
+    auxiliary: FloatArray,
+    theta: FloatArray,
+    moved: IndexArray,
+    profiled: IndexArray | None,
+    *,
+    held: IndexArray | None = None,
+    inverse: FloatArray | None = None,
+    covariance: bool = False,
+    evaluation: bool = False,
+) -> Fits:
+    n, m = len(theta), len(moved)
+    return Fits(
         counts=np.ascontiguousarray(counts, dtype=np.float64),
         auxiliary=np.ascontiguousarray(auxiliary, dtype=np.float64),
         profiled=np.zeros(model.n_bins, dtype=np.int64) if profiled is None else profiled,
-        moved=whole,
-        held=np.zeros((1, 0), dtype=np.int64),
+        moved=np.ascontiguousarray(moved, dtype=np.int64),
+        held=np.zeros((1, m), dtype=np.int64) if held is None else np.ascontiguousarray(held, dtype=np.int64),
         theta=np.array(theta, dtype=np.float64, order="C"),
-        inverse=np.zeros((1, 1, 1)),
-        covariance=np.zeros((1, 1, 1)),
+        inverse=np.zeros((1, 1, 1)) if inverse is None else np.ascontiguousarray(inverse)[np.newaxis],
+        covariance=np.zeros((n, m, m)) if covariance else np.zeros((1, 1, 1)),
+        gradient=np.zeros_like(theta, dtype=np.float64) if evaluation else np.zeros((1, 0)),
         nll=np.zeros(n),
         distance=np.zeros(n),
         status=np.zeros(n, dtype=np.int64),
         evaluations=np.zeros(n, dtype=np.int64),
     )
-    gradients = np.zeros_like(fits.theta)
-    work = scratch(model.arrays, 1)
-    place = memory(work, len(model.parameters), 0)
-    launch.compiled_loop(_EVALUATE)(0, n, 0, model.arrays, fits, place, gradients)
-    return fits.nll, gradients, fits.theta, work
+
+
+def ptx(model: FlatModel) -> str:
+    """Return the PTX of the CUDA build, one thread a fit; no GPU is needed. Nothing launches it yet."""
+    moved = np.arange(len(model.parameters))
+    fits = _fits(model, np.zeros((1, model.n_bins)), np.zeros((1, 1)), model.initial()[np.newaxis], moved, None)
+    place = memory(scratch(model.arrays, 1), len(model.parameters), len(moved))
+    return launch.loop_ptx(_FIT, (model.arrays, fits, place, False, TOLERANCE, False))
 
 
 def _in_threads(loop: Callable[..., None], n: int, arguments: Callable[[], tuple[Any, ...]]) -> None:

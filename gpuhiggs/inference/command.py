@@ -17,14 +17,15 @@ from gpuhiggs.inference import combine
 from gpuhiggs.inference.data import Data, asimov, observed
 from gpuhiggs.inference.fit import FitResult, fit
 from gpuhiggs.inference.flat_model import FlatModel
-from gpuhiggs.inference.goodness import Measure, goodness_of_fit
+from gpuhiggs.inference.goodness import MEASURES, Measure, goodness_of_fit
 from gpuhiggs.inference.impacts import budget, impacts
 from gpuhiggs.inference.layout import flatten
 from gpuhiggs.inference.model import ParameterSetting, Workspace, load_workspace
 from gpuhiggs.inference.pyhf_json import from_pyhf
 from gpuhiggs.inference.pyhf_patch import patched
 from gpuhiggs.inference.scan import grid_around, profile_scan, profile_scan_2d
-from gpuhiggs.inference.significance import discovery, toy_test, upper_limit
+from gpuhiggs.inference.significance import discovery, upper_limit
+from gpuhiggs.inference.toy_tests import toy_test
 
 SCAN_POINTS, GRID_POINTS = 41, 31
 
@@ -63,6 +64,11 @@ def run(paths: Sequence[Path], options: Options) -> tuple[dict[str, Any], list[s
     model = flatten(workspace)
     for name in settings:
         model.index(name)
+    for text in options.scan:
+        _axes(model, text)
+    if options.goodness_of_fit not in MEASURES:
+        msg = f"goodness of fit {options.goodness_of_fit!r}, expected one of {', '.join(MEASURES)}"
+        raise InputError(msg)
     data = asimov(model, settings) if options.asimov else observed(model, workspace)
     start = {name: value for name, value in settings.items() if name not in _held(model)}
     best = fit(model, data, start=start, minos=_minos(model, options.minos))
@@ -128,7 +134,7 @@ def _statements(
         form["goodness_of_fit"] = found.to_json()
 
     def scans() -> None:
-        form["scans"] = {text: _scan(model, data, best, text) for text in options.scan}
+        form["scans"] = {text: _scan(model, data, best, _axes(model, text)) for text in options.scan}
 
     def shares() -> None:
         form["budget"] = {name: budget(model, data, poi=name, best=best).to_json() for name in model.pois}
@@ -152,28 +158,34 @@ def _statements(
     return is_well
 
 
-def _scan(model: FlatModel, data: Data, best: FitResult, text: str) -> dict[str, object]:
-    """Scan ``NAME``, ``NAME=LOW:HIGH:POINTS`` or, in two dimensions, two of these with a comma."""
-    parts = [part.partition("=") for part in text.split(",")]
-    grids = []
-    for name, _, grid in parts:
+Axis = tuple[str, np.ndarray | None]
+
+
+def _axes(model: FlatModel, text: str) -> list[Axis]:
+    """Read ``NAME``, ``NAME=LOW:HIGH:POINTS`` or, for two dimensions, two of these with a comma."""
+    axes: list[Axis] = []
+    for part in text.split(","):
+        name, _, grid = part.partition("=")
         model.index(name)
-        if grid:
-            try:
-                low, high, n = grid.split(":")
-                grids.append(np.linspace(float(low), float(high), int(n)))
-            except ValueError as error:
-                msg = f"scan {text!r}: {grid!r}, expected LOW:HIGH:POINTS"
-                raise InputError(msg) from error
-        else:
-            grids.append(grid_around(model, best, name, SCAN_POINTS if len(parts) == 1 else GRID_POINTS))
-    if len(parts) == 1:
-        return profile_scan(model, data, parts[0][0], grids[0], best=best).to_json()
-    if len(parts) == 2:
-        names = parts[0][0], parts[1][0]
-        return profile_scan_2d(model, data, names, grids[0], grids[1], best=best).to_json()
-    msg = f"scan {text!r}: one parameter or two"
-    raise InputError(msg)
+        try:
+            low, high, n = grid.split(":") if grid else ("0", "1", "1")
+            axes.append((name, np.linspace(float(low), float(high), int(n)) if grid else None))
+        except ValueError as error:
+            msg = f"scan {text!r}: {grid!r}, expected LOW:HIGH:POINTS"
+            raise InputError(msg) from error
+    if len(axes) > 2:
+        msg = f"scan {text!r}: {len(axes)} parameters, expected one or two"
+        raise InputError(msg)
+    return axes
+
+
+def _scan(model: FlatModel, data: Data, best: FitResult, axes: Sequence[Axis]) -> dict[str, object]:
+    points = SCAN_POINTS if len(axes) == 1 else GRID_POINTS
+    grids = [grid_around(model, best, name, points) if grid is None else grid for name, grid in axes]
+    names = [name for name, _ in axes]
+    if len(axes) == 1:
+        return profile_scan(model, data, names[0], grids[0], best=best).to_json()
+    return profile_scan_2d(model, data, (names[0], names[1]), grids[0], grids[1], best=best).to_json()
 
 
 def _assignments(texts: Sequence[str]) -> dict[str, float]:

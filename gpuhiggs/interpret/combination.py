@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError, RunError
+from . import theory
 from .intervals import crossing
 from .likelihood import Likelihood, Minima
 from .measurements import Array, Measurements, Supplement, check_overlap
@@ -79,7 +80,7 @@ class Combination:
     p_sm
         Probability of a larger `chi2_sm` - `chi2` if the SM is true, with as many degrees of freedom as parameters.
     budget
-        Parts of the error by parameter, see `budget.split`; None where not asked for.
+        Parts of the error by parameter, see `budget.split`; None where not asked for, or where the model has none.
     pulls
         Theory nuisances at the minimum, in standard deviations.
     notes
@@ -113,7 +114,10 @@ class Combination:
             "model": self.model,
             "data": list(self.data),
             "parameters": {name: estimate.to_json() for name, estimate in self.parameters.items()},
-            "correlation": {"names": list(self.free), "matrix": self.correlation.round(6).tolist()},
+            "correlation": {
+                name: dict(zip(self.free, row.round(6).tolist(), strict=True))
+                for name, row in zip(self.free, self.correlation, strict=True)
+            },
             "chi2": self.chi2,
             "ndof": self.ndof,
             "p_value": self.p_value,
@@ -138,6 +142,11 @@ class Problem:
     def likelihood(self, **options: bool) -> Likelihood:
         """Return -2 ln L; options as `Likelihood` takes them."""
         return Likelihood(self.model, self.inputs, **options)
+
+    def standard(self) -> float:
+        """Return -2 ln L of the SM at its central cross sections."""
+        reference = Likelihood(None, self.inputs, signal_theory=self.model.compare)
+        return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
 
     def best(self, likelihood: Likelihood) -> Minima:
         """Return the lowest of the minima that are reached from the model's starting points."""
@@ -165,14 +174,14 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
         model = find(model)(inputs)
     joined = tuple(item.joined(model.names) for item in inputs)
     notes = [
-        f"{entry.name} of {item.name} joins: it constrains {', '.join(set(entry.joins) & set(model.names))}"
+        f"{entry.name} of {item.name} joins: it constrains {', '.join(sorted({*entry.joins} & {*model.names}))}"
         for item in joined
         for entry in item.entries
         if isinstance(entry, Supplement)
     ]
     informed = _sensitivity(model, joined)
     smallest = [max(1e-9, 1.0 / parameter.widest) for parameter in model.parameters]
-    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=0) < smallest).tolist())
+    held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=1) < smallest).tolist())
     if len(held) == len(model.parameters):
         msg = f"{', '.join(item.name for item in inputs)} says nothing about any parameter of {model.name}"
         raise InputError(msg)
@@ -181,11 +190,11 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
 
 
 def _sensitivity(model: Model, inputs: Sequence[Measurements]) -> Array:
-    """Return ∂r/∂x near the start, shape (measured, parameters)."""
+    """Return ∂r/∂x near the start, shape (parameters, measured)."""
     likelihood = Likelihood(model, inputs, signal_theory=False)
     near = np.clip(model.start + 1e-3, *model.bounds)[None]
     theta = np.zeros((1, likelihood.n_theta))
-    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))), model.bounds)[0])
+    return np.asarray(likelihood.jacobian(near, theta, list(range(len(model.parameters))))[0])
 
 
 def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool = False) -> Combination:
@@ -214,7 +223,7 @@ def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool 
         msg = f"the fit of {problem.model.name} to {', '.join(i.name for i in inputs)} did not converge"
         raise RunError(msg)
     found = _describe(problem, likelihood, best)
-    if budget:
+    if budget and problem.model.budget:
         from .budget import split
 
         found = replace(found, budget=split(problem))
@@ -233,13 +242,10 @@ def _describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combina
     errors[free] = np.sqrt(np.diag(covariance))
     parameters = _estimates(problem, likelihood, best, errors, at_bound)
     fitted = len(x) - len(problem.held)
-    reference = Likelihood(None, problem.inputs, signal_theory=model.compare)
-    chi2_sm = float(reference.minimise(np.empty((1, 0))).twice_nll[0])
-    scale = np.maximum(np.sqrt(np.diag(covariance)), np.finfo(float).tiny)
+    chi2_sm = problem.standard()
+    scale = np.maximum(np.sqrt(np.diag(covariance)), 1e-100)  # 0: where no rate changes to first order
     chi2 = float(best.twice_nll[0])
-    from .theory import NAMES
-
-    pulls = dict(zip(NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
+    pulls = dict(zip(theory.NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
     return Combination(
         model=model.name,
         data=tuple(item.name for item in problem.inputs),

@@ -49,4 +49,6 @@ def hmssm(inputs: Sequence[Measurements]) -> Model:
     parameters = (Parameter("m_A", 1000.0, 150.0, 5000.0, limit="lower"), Parameter("tan_beta", 5.0, 1.0, 60.0))
     m_a, tan = np.meshgrid([250.0, 500.0, 2000.0], [1.5, 5.0, 20.0])
     starts = np.stack([m_a.ravel(), tan.ravel()], axis=-1)
-    return kappa_model("hmssm", "hMSSM", parameters, lambda x: couplings(x[..., 0], x[..., 1]), starts=starts)
+    return kappa_model(
+        "hmssm", "hMSSM", parameters, lambda x: couplings(x[..., 0], x[..., 1]), starts=starts, budget=False
+    )

@@ -8,10 +8,12 @@ minimised by damped Gauss-Newton steps (Levenberg-Marquardt), all points of a sc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from ..errors import RunError
 from . import sm, theory
@@ -20,6 +22,7 @@ from .measurements import Array, Measurements, positive_definite
 from .model import Model
 
 Mask = npt.NDArray[np.bool_]
+Predictions = list[tuple[Array, Array | None]]
 MIN_VARIANCE = 1e-4
 """V(μ) falls linearly and is held here, far below any published variance."""
 
@@ -113,58 +116,74 @@ class Likelihood:
             )
         return self.model.predict(points, term.inputs)
 
-    def predictions(self, points: Array) -> list[tuple[Array, Array | None]]:
-        """Return the rates of each input (B, N) and what nuisances change in their logarithms (B, N, nuisances)."""
-        found: list[tuple[Array, Array | None]] = []
+    def predictions(self, points: Array) -> Predictions:
+        """Return the rates of each input (B, N) and what nuisances change in their logarithms (B, nuisances, N)."""
+        found: Predictions = []
         for term in self.terms:
             rates = self._rates(points, term)
             effect = None
             if term.nuisances:
                 effect = theory.effects(term.inputs, rates.branching, production=self.production, decay=self.decay)
+                effect *= term.inputs.theory_scale
             found.append((rates.strength, effect))
         return found
 
-    def residuals(self, predictions: list[tuple[Array, Array | None]], theta: Array) -> tuple[Array, Array]:
-        """Return r (B, M) and ∂r/∂θ (B, M, nuisances); the pulls of the nuisances are the last of r."""
-        residuals, slopes = [], []
-        for term, (strength, effect) in zip(self.terms, predictions, strict=True):
-            rate = strength
-            if effect is not None:
-                rate = strength * np.exp(np.einsum("...nk,...k->...n", effect, theta))
-            away = rate - term.values
-            linear = term.product + term.slope * away
-            variance = np.maximum(linear, MIN_VARIANCE)
-            root = np.sqrt(variance)
-            residuals.append((away / root) @ term.whitening.T)
-            if effect is None:
-                slopes.append(np.zeros((*residuals[-1].shape, self.n_theta)))
-                continue
-            by_rate = 1.0 / root - np.where(linear > MIN_VARIANCE, 0.5 * away * term.slope / (variance * root), 0.0)
-            slopes.append(term.whitening @ ((by_rate * rate)[..., None] * effect))
-        if self.n_theta:
-            residuals.append(theta)
-            slopes.append(np.broadcast_to(np.eye(self.n_theta), (*theta.shape, self.n_theta)))
-        return np.concatenate(residuals, axis=-1), np.concatenate(slopes, axis=-2)
+    def residuals(self, predictions: Predictions, theta: Array) -> Array:
+        """Return the whitened residuals of the rates, shape (..., measured)."""
+        whole = [_residuals(term, *part, theta)[0] for term, part in zip(self.terms, predictions, strict=True)]
+        return np.concatenate(whole, axis=-1)
 
-    def jacobian(self, points: Array, theta: Array, free: Sequence[int], bounds: Array) -> Array:
-        """Return ∂r/∂x of the *free* parameters by central differences that stay within the bounds, (B, M, free)."""
+    def jacobian(self, points: Array, theta: Array, free: Sequence[int]) -> Array:
+        """Return ∂r/∂x of the *free* parameters by central differences within their bounds, (B, free, measured)."""
+        bounds = self.bounds
         steps = 1e-5 * np.maximum(1.0, abs(points[:, free]))
         moved = np.repeat(points[None], 2 * len(free), axis=0)
         for i, position in enumerate(free):
             moved[2 * i, :, position] = np.minimum(points[:, position] + steps[:, i], bounds[1, position])
             moved[2 * i + 1, :, position] = np.maximum(points[:, position] - steps[:, i], bounds[0, position])
-        wide = np.broadcast_to(theta, (len(moved), *theta.shape))
-        residuals, _ = self.residuals(self.predictions(moved), wide)
-        columns = []
+        residuals = self.residuals(self.predictions(moved), np.broadcast_to(theta, (len(moved), *theta.shape)))
+        found = np.empty((len(points), len(free), self.n_measured))
         for i, position in enumerate(free):
             span = moved[2 * i, :, position] - moved[2 * i + 1, :, position]
-            columns.append((residuals[2 * i] - residuals[2 * i + 1]) / span[:, None])
-        return np.stack(columns, axis=-1)
+            found[:, i] = (residuals[2 * i] - residuals[2 * i + 1]) / span[:, None]
+        return found
 
-    def minimise(self, points: Array, fixed: Sequence[int] | Mask = (), *, n_steps: int = 200) -> Minima:
+    def normal(self, points: Array, theta: Array, free: Sequence[int], predictions: Predictions) -> tuple[Array, Array]:
+        """Return half the gradient of -2 ln L, (B, free + nuisances), and the Gauss-Newton half of its curvature."""
+        n = len(free)
+        gradient = np.zeros((len(points), n + self.n_theta))
+        curvature = np.zeros((len(points), n + self.n_theta, n + self.n_theta))
+        by_x = self.jacobian(points, theta, free) if free else np.empty((len(points), 0, self.n_measured))
+        first = 0
+        for term, (strength, effect) in zip(self.terms, predictions, strict=True):
+            residuals, rate, by_rate = _residuals(term, strength, effect, theta)
+            slope = by_x[..., first : first + len(term.values)]
+            first += len(term.values)
+            if effect is not None:
+                slope = np.concatenate([slope, _whitened(term, (by_rate * rate)[:, None] * effect)], axis=1)
+            size = slope.shape[1]
+            gradient[:, :size] += (slope @ residuals[..., None])[..., 0]
+            curvature[:, :size, :size] += slope @ np.swapaxes(slope, 1, 2)
+        gradient[:, n:] += theta
+        nuisances = np.arange(n, n + self.n_theta)
+        curvature[:, nuisances, nuisances] += 1.0
+        return gradient, curvature
+
+    def minimise(
+        self, points: Array, fixed: Sequence[int] | Mask = (), *, tolerance: float = 1e-9, n_steps: int = 200
+    ) -> Minima:
         """Find the minimum from each of the *points*, shape (B, parameters), holding the *fixed* parameters there.
 
-        *fixed* is a sequence of positions, or a mask of shape (B, parameters): each point can hold its own.
+        Parameters
+        ----------
+        points
+            Shape (B, parameters).
+        fixed
+            Positions, or a mask of shape (B, parameters): each point can hold its own.
+        tolerance
+            A step that gains less than this, relative to 1 + its -2 ln L, is the last; the next would gain far less.
+        n_steps
+            Not more than these.
 
         Raises
         ------
@@ -176,18 +195,17 @@ class Likelihood:
             mask = fixed
         else:
             mask[:, list(fixed)] = True
-        return _minimise(self, np.array(points, dtype=float), mask, n_steps)
+        with _blas().limit(limits=1, user_api="blas"):
+            return _minimise(self, np.array(points, dtype=float), mask, tolerance, n_steps)
 
     def covariance(self, minimum: Minima, fixed: Sequence[int] = ()) -> Array:
         """Return the covariance of the free parameters at the first of the minima; nuisances are integrated out."""
-        bounds = self.bounds
         free = [i for i in range(self.n_parameters) if i not in fixed]
         if not free:
             return np.zeros((0, 0))
         points, theta = minimum.points[:1], minimum.theta[:1]
-        _, by_theta = self.residuals(self.predictions(points), theta)
-        slope = np.concatenate([self.jacobian(points, theta, free, bounds), by_theta], axis=-1)[0]
-        return np.asarray(np.linalg.pinv(slope.T @ slope)[: len(free), : len(free)])
+        _, curvature = self.normal(points, theta, free, self.predictions(points))
+        return np.asarray(np.linalg.pinv(curvature[0])[: len(free), : len(free)])
 
     @property
     def bounds(self) -> Array:
@@ -195,68 +213,91 @@ class Likelihood:
         return np.empty((2, 0)) if self.model is None else self.model.bounds
 
 
-def _minimise(likelihood: Likelihood, points: Array, fixed: Mask, n_steps: int) -> Minima:
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the control of BLAS's threads: on thousands of small matrices, they only wait for each other."""
+    return ThreadpoolController()
+
+
+def _residuals(term: Terms, strength: Array, effect: Array | None, theta: Array) -> tuple[Array, Array, Array]:
+    """Return whitened residuals, rates with the nuisances in them, and ∂r/∂rate before whitening; all (..., N)."""
+    rate = strength
+    if effect is not None:
+        rate = strength * np.exp((theta[..., None, :] @ effect)[..., 0, :])
+    away = rate - term.values
+    linear = term.product + term.slope * away
+    variance = np.maximum(linear, MIN_VARIANCE)
+    root = np.sqrt(variance)
+    by_rate = 1.0 / root - np.where(linear > MIN_VARIANCE, 0.5 * away * term.slope / (variance * root), 0.0)
+    return (away / root) @ term.whitening.T, rate, by_rate
+
+
+def _whitened(term: Terms, slope: Array) -> Array:
+    """Whiten the last axis of (B, nuisances, N), as one product of matrices."""
+    return np.asarray(slope.reshape(-1, slope.shape[-1]) @ term.whitening.T).reshape(slope.shape)
+
+
+def _minimise(likelihood: Likelihood, points: Array, fixed: Mask, tolerance: float, n_steps: int) -> Minima:
     bounds = likelihood.bounds
     free = np.flatnonzero(~fixed.all(axis=0)).tolist()
     points[:, free] = np.clip(points[:, free], bounds[0, free], bounds[1, free])
     theta = np.zeros((len(points), likelihood.n_theta))
-    value = np.full(len(points), np.inf)
-    damping = np.full(len(points), 1e-3)
-    converged = np.zeros(len(points), dtype=bool)
-    todo = np.arange(len(points))
-    if not free and not likelihood.n_theta:
-        residuals, _ = likelihood.residuals(likelihood.predictions(points), theta)
-        return Minima(points, theta, _squares(residuals), ~converged)
     predictions = likelihood.predictions(points)  # of the points in `todo`, kept while only θ moves
+    value = _squares(likelihood.residuals(predictions, theta))
+    damping = np.full(len(points), 1e-3 if free else 0.0)
+    converged = np.zeros(len(points), dtype=bool)
+    todo = np.arange(len(points)) if free or likelihood.n_theta else np.arange(0)
+    converged[:] = not len(todo)
     for _ in range(n_steps):
+        if not len(todo):
+            break
         x, t = points[todo], theta[todo]
-        residuals, by_theta = likelihood.residuals(predictions, t)
-        value[todo] = _squares(residuals)
-        slope = np.concatenate([likelihood.jacobian(x, t, free, bounds), by_theta], axis=-1) if free else by_theta
-        step = _step(residuals, slope, damping[todo], x[:, free], bounds[:, free], fixed[todo][:, free])
+        gradient, curvature = likelihood.normal(x, t, free, predictions)
+        step = _step(gradient, curvature, damping[todo], x[:, free], bounds[:, free], fixed[todo][:, free])
         new_x = x.copy()
         new_x[:, free] = np.clip(x[:, free] + step[:, : len(free)], bounds[0, free], bounds[1, free])
         new_t = t + step[:, len(free) :]
         moved = likelihood.predictions(new_x) if free else predictions
-        trial = _squares(likelihood.residuals(moved, new_t)[0])
+        trial = _squares(likelihood.residuals(moved, new_t)) + _squares(new_t)
         better = trial <= value[todo]
         gain = value[todo] - trial
         points[todo[better]], theta[todo[better]] = new_x[better], new_t[better]
-        damping[todo] = np.where(better, damping[todo] / 10.0, damping[todo] * 10.0)
-        done = (better & (gain < 1e-9 * (1.0 + trial))) | (damping[todo] > 1e12)
         value[todo[better]] = trial[better]
+        damping[todo] = np.where(better, damping[todo] / 10.0, np.maximum(damping[todo], 1e-4) * 10.0)
+        done = (better & (gain < tolerance * (1.0 + trial))) | (damping[todo] > 1e12)
         converged[todo] = done
         todo = todo[~done]
-        if not len(todo):
-            break
-        if free:
-            predictions = likelihood.predictions(points[todo])
-        else:
-            kept = ~done
-            predictions = [(s[kept], None if e is None else (e if e.ndim == 2 else e[kept])) for s, e in predictions]
+        predictions = likelihood.predictions(points[todo]) if free else _kept(predictions, ~done)
     if not np.all(np.isfinite(value)):
         msg = f"the model predicts no number at {points[~np.isfinite(value)][0].tolist()}"
         raise RunError(msg)
     return Minima(points, theta, value, converged)
 
 
+def _kept(predictions: Predictions, rows: Mask) -> Predictions:
+    if rows.all():
+        return predictions
+    return [(s[rows], effect if effect is None or effect.ndim == 2 else effect[rows]) for s, effect in predictions]
+
+
 def _squares(residuals: Array) -> Array:
     return np.asarray(np.einsum("...m,...m->...", residuals, residuals))
 
 
-def _step(residuals: Array, slope: Array, damping: Array, x: Array, bounds: Array, fixed: Mask) -> Array:
+def _step(gradient: Array, curvature: Array, damping: Array, x: Array, bounds: Array, fixed: Mask) -> Array:
     """Return the damped Gauss-Newton step; a parameter that leans on a bound does not move."""
-    transposed = np.swapaxes(slope, -1, -2)
-    gradient = np.einsum("bkm,bm->bk", transposed, residuals)
-    normal = transposed @ slope
     n = x.shape[1]
-    leaning = ((x <= bounds[0]) & (gradient[:, :n] > 0)) | ((x >= bounds[1]) & (gradient[:, :n] < 0))
-    held = np.concatenate([fixed | leaning, np.zeros((len(x), slope.shape[-1] - n), dtype=bool)], axis=1)
-    gradient = np.where(held, 0.0, gradient)
-    normal = np.where(held[:, :, None] | held[:, None, :], 0.0, normal)
-    diagonal = np.einsum("bkk->bk", normal)
-    size = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-12)
-    extra = damping[:, None] * np.maximum(diagonal, 1e-9 * size) + held * size + 1e-14 * size
-    index = np.arange(slope.shape[-1])
-    normal[:, index, index] += extra
-    return np.asarray(-np.linalg.solve(normal, gradient[..., None])[..., 0])
+    if n:
+        leaning = ((x <= bounds[0]) & (gradient[:, :n] > 0)) | ((x >= bounds[1]) & (gradient[:, :n] < 0))
+        held = np.zeros(gradient.shape, dtype=bool)
+        held[:, :n] = fixed | leaning
+        gradient = np.where(held, 0.0, gradient)
+        curvature = np.where(held[:, :, None] | held[:, None, :], 0.0, curvature)
+        diagonal = np.einsum("bkk->bk", curvature)
+        size = np.maximum(diagonal.max(axis=1, keepdims=True), 1e-12)
+        extra = damping[:, None] * np.maximum(diagonal, 1e-9 * size) + held * size + 1e-14 * size
+    else:
+        extra = damping[:, None] * np.einsum("bkk->bk", curvature)
+    index = np.arange(gradient.shape[1])
+    curvature[:, index, index] += extra
+    return np.asarray(-np.linalg.solve(curvature, gradient[..., None])[..., 0])

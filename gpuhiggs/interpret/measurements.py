@@ -123,6 +123,8 @@ class Measurements:
         Entries that join only the models that have a parameter which they alone constrain; uncorrelated.
     theory
         Relative uncertainty of the prediction of each entry that no nuisance stands for, shape (N,).
+    theory_scale
+        Factor on what the theory nuisances do, for projections.
     """
 
     name: str
@@ -136,6 +138,7 @@ class Measurements:
     correlation: Array
     supplements: tuple[Supplement, ...] = ()
     theory: Array | None = None
+    theory_scale: float = 1.0
 
     @property
     def values(self) -> Array:

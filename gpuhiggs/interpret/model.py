@@ -56,9 +56,13 @@ class Model:
         Which inputs it takes where a publication has both.
     starts
         Further points to start from, shape (starts, parameters): for a likelihood with several minima.
+    budget
+        Errors have parts; not those of coordinates such as tan β, which often end at a bound.
     compare
         The SM's χ² has the uncertainties of its predictions. Not so where every measured rate is a parameter: then it
         would be a statement about those uncertainties.
+    kappas
+        Points of shape (..., parameters) → coupling modifiers, of a model that has them.
     """
 
     name: str
@@ -71,6 +75,8 @@ class Model:
     view: View = "strengths"
     starts: Array | None = None
     compare: bool = True
+    kappas: Callable[[Array], Kappas] | None = None
+    budget: bool = True
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -96,10 +102,11 @@ def kappa_model(
     *,
     sm: tuple[float, ...] | None = None,
     starts: Array | None = None,
+    budget: bool = True,
 ) -> Model:
     """Return a model whose parameters fix coupling modifiers: *kappas* takes points of shape (..., parameters)."""
 
     def predict(points: Array, inputs: Measurements) -> Rates:
         return rates(scaling(kappas(points), inputs.sqrt_s, inputs.m_h), inputs)
 
-    return Model(name, title, tuple(parameters), predict, sm, starts=starts)
+    return Model(name, title, tuple(parameters), predict, sm, starts=starts, kappas=kappas, budget=budget)

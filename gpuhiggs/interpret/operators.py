@@ -69,15 +69,11 @@ def one_at_a_time(
 def fisher(problem: Problem) -> Array:
     """Return the Fisher matrix of the parameters at the SM, shape (parameters, parameters); nuisances are profiled."""
     likelihood = problem.likelihood()
-    start = problem.model.start[None]
-    theta = np.zeros((1, likelihood.n_theta))
-    free = list(range(len(problem.model.parameters)))
-    slope = likelihood.jacobian(start, theta, free, problem.model.bounds)[0]
-    if not likelihood.n_theta:
-        return np.asarray(slope.T @ slope)
-    by_theta = likelihood.residuals(likelihood.predictions(start), theta)[1][0]
-    mixed = slope.T @ by_theta
-    return np.asarray(slope.T @ slope - mixed @ np.linalg.solve(by_theta.T @ by_theta, mixed.T))
+    start, theta = problem.model.start[None], np.zeros((1, likelihood.n_theta))
+    n = len(problem.model.parameters)
+    curvature = likelihood.normal(start, theta, list(range(n)), likelihood.predictions(start))[1][0]
+    mixed = curvature[:n, n:]
+    return np.asarray(curvature[:n, :n] - mixed @ np.linalg.solve(curvature[n:, n:], mixed.T))
 
 
 def directions(inputs: Sequence[Measurements], names: Sequence[str] = ()) -> Directions:

@@ -55,8 +55,11 @@ def load(folder: Path) -> Measurements:
     if not fit or not fit.get("converged"):
         msg = f"{folder}: the run has no converged fit{': ' + results['fit_error'] if 'fit_error' in results else ''}"
         raise InputError(msg)
+    model = config.get("model")
+    if model is None or "mu" not in fit["parameters"]:
+        msg = f"{folder}: the run measures no signal strength mu: it has {', '.join(fit['parameters'])}"
+        raise InputError(msg)
     mu = fit["parameters"]["mu"]
-    model = config["model"]
     in_errors = any(
         set(entry.get("processes") or ()) & set(model["signals"]) for entry in model.get("normalisations") or ()
     )
@@ -112,10 +115,7 @@ def _events(config: dict[str, Any], part: str, folder: Path) -> list[str]:
     own = f"run {folder.resolve()}"
     if part == "expected":
         return [own]
-    names = " ".join([*(f for d in config["datasets"] if d["kind"] == "data" for f in d["files"])])
-    years = [year for year in ("2016", "2017", "2018") if re.search(rf"Run{year}|/{year}|data{year[2:]}", names)]
-    if not years:
-        return [own]
-    if "nanoaod" in str(config["selection"].get("schema", "")).lower():
-        return [own, *(f"CMS {year}" for year in years)]
-    return [own, *(f"ATLAS {'2015+2016' if year == '2016' else year}" for year in years)]
+    if str(config["selection"].get("schema", "")).startswith("atlas-open-data"):
+        return [own, "ATLAS 2015+2016"]  # what ATLAS has released of its 13 TeV data
+    files = " ".join(file for dataset in config["datasets"] if dataset["kind"] == "data" for file in dataset["files"])
+    return [own, *(f"CMS {year}" for year in ("2016", "2017", "2018") if f"Run{year}" in files)]

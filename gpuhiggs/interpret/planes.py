@@ -13,7 +13,9 @@ from .combination import Problem
 from .likelihood import Likelihood
 from .measurements import Array
 
-BLOCK = 4000
+TOLERANCE = 1e-5
+"""Of a step's gain, relative: -2 ln L is then right to far better than a contour shows."""
+BLOCK = 1000
 """Points that are minimised together: enough to fill the processor, few enough for its memory."""
 
 
@@ -80,7 +82,10 @@ def _profile(likelihood: Likelihood, points: Array, fixed: tuple[int, ...]) -> A
         starts[..., list(fixed)] = points[:, list(fixed)]
         starts = np.concatenate([points[None], starts])
     flat = starts.reshape(-1, points.shape[1])
-    found = [likelihood.minimise(flat[start : start + BLOCK], fixed).twice_nll for start in range(0, len(flat), BLOCK)]
+    found = [
+        likelihood.minimise(flat[start : start + BLOCK], fixed, tolerance=TOLERANCE).twice_nll
+        for start in range(0, len(flat), BLOCK)
+    ]
     return np.asarray(np.concatenate(found).reshape(starts.shape[:2]).min(axis=0))
 
 
@@ -119,7 +124,6 @@ def plane(problem: Problem, x_name: str, x: Array, y_name: str, y: Array) -> Pla
     points[:, positions[0]] = np.tile(x, len(y))
     points[:, positions[1]] = np.repeat(y, len(x))
     values = _profile(likelihood, points, tuple({*positions, *problem.held}))
-    standard = Likelihood(None, problem.inputs, signal_theory=problem.model.compare).minimise(np.empty((1, 0)))
     lowest = min(float(best.twice_nll[0]), float(values.min()))
     at = best.points[0]
     if values.min() < best.twice_nll[0]:
@@ -130,7 +134,7 @@ def plane(problem: Problem, x_name: str, x: Array, y_name: str, y: Array) -> Pla
         np.asarray(y, dtype=float),
         (values - lowest).reshape(len(y), len(x)),
         (float(at[positions[0]]), float(at[positions[1]])),
-        float(standard.twice_nll[0]) - lowest,
+        problem.standard() - lowest,
     )
 
 

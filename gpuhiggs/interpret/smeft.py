@@ -19,6 +19,8 @@ from .measurements import COMPOSITE, COMPOSITE_DECAYS, Array, Entry, Measurement
 from .model import Model, Parameter
 from .tables import load
 
+NEGLIGIBLE = 1e-3
+"""Sum of an operator's coefficients over all rates, below which nothing is said about it."""
 DECAY_MIX = ("gammagamma", "ZZ", "WW", "tautau", "bb")
 """Decays that the STXS bins are measured in."""
 
@@ -205,14 +207,14 @@ def model(names: Sequence[str], *, quadratic: bool) -> Model:
 
 
 def sensitive(inputs: Sequence[Measurements], *, quadratic: bool) -> tuple[str, ...]:
-    """Return the operators that some rate of the inputs depends on."""
+    """Return the operators that some rate of the inputs depends on, all others at 0."""
     size = np.zeros(len(operators()))
     for item in inputs:
         found = parametrisation(item)
         size += abs(found.production.linear + found.width.linear - found.total.linear).sum(axis=0)
         if quadratic:
-            size += sum(abs(part.quadratic).sum(axis=(0, 1)) for part in found)
-    return tuple(name for name, value in zip(operators(), size, strict=True) if value > 1e-9)
+            size += sum(abs(np.diagonal(part.quadratic, axis1=1, axis2=2)).sum(axis=0) for part in found)
+    return tuple(name for name, value in zip(operators(), size, strict=True) if value > NEGLIGIBLE)
 
 
 def _all(inputs: Sequence[Measurements], *, quadratic: bool) -> Model:

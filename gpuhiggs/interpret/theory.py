@@ -64,16 +64,18 @@ def width_effects() -> Array:
 
 
 def effects(inputs: Measurements, branching: Array, *, production: bool, decay: bool) -> Array:
-    """Return ∂ ln(rate)/∂θ of each entry and nuisance of `NAMES`, shape (..., N, nuisances).
+    """Return ∂ ln(rate)/∂θ of each nuisance of `NAMES` and each entry, shape (..., nuisances, N).
 
     A partial width acts on its own decay and, through the total width, on all: *branching* (..., decays) are the
     branching ratios where the rates are predicted. Entries of an invisible decay have none.
     """
     shares = inputs.decay_shares
-    of_production = inputs.production_shares @ production_effects(inputs.sqrt_s) * production
+    of_production = (inputs.production_shares @ production_effects(inputs.sqrt_s) * production).T
     if not decay:
-        return np.concatenate([of_production, np.zeros((len(shares), len(DECAY)))], axis=1)
+        return np.concatenate([of_production, np.zeros((len(DECAY), len(shares)))])
     visible = shares[:, : len(sm.DECAYS)]
-    through_total = np.asarray(branching @ width_effects())[..., None, :] * (visible.sum(axis=1) > 0)[:, None]
-    of_width = visible @ width_effects() - through_total
-    return np.concatenate([np.broadcast_to(of_production, (*of_width.shape[:-1], len(PRODUCTION))), of_width], axis=-1)
+    through_total = np.asarray(branching @ width_effects())[..., None] * (visible.sum(axis=1) > 0)
+    found = np.empty((*through_total.shape[:-2], len(NAMES), len(shares)))
+    found[..., : len(PRODUCTION), :] = of_production
+    np.subtract((visible @ width_effects()).T, through_total, out=found[..., len(PRODUCTION) :, :])
+    return found

@@ -34,7 +34,7 @@ def two_higgs_doublet(kind: str, inputs: Sequence[Measurements]) -> Model:
         Parameter("cos_beta_alpha", 0.0, -0.99, 0.99),
         Parameter("tan_beta", 1.0, 0.1, 60.0),
     )
-    cos, tan = np.meshgrid([-0.3, -0.05, 0.05, 0.2, 0.5], [0.3, 1.0, 3.0, 10.0, 30.0])
+    cos, tan = np.meshgrid([-0.2, 0.05, 0.3], [0.3, 1.0, 4.0, 20.0])
     return kappa_model(
         f"2hdm-{kind}",
         f"two Higgs doublets, type {kind}",
@@ -42,4 +42,5 @@ def two_higgs_doublet(kind: str, inputs: Sequence[Measurements]) -> Model:
         lambda x: couplings(kind, x[..., 0], x[..., 1]),
         sm=(0.0, 1.0),
         starts=np.stack([cos.ravel(), tan.ravel()], axis=-1),
+        budget=False,
     )

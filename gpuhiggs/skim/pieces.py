@@ -45,6 +45,7 @@ class Pieces:
             If it cannot be written.
         """
         self.folder = folder / ".pieces"
+        self._listed: dict[str, dict[int, list[int]]] | None = None
         text = Job.of(config).config_json
         self._prints = {dataset.name: fingerprint(text, dataset.name)[:16] for dataset in config.datasets}
         try:
@@ -55,9 +56,20 @@ class Pieces:
             msg = f"{self.folder}: cannot be written: {error.strerror or error}"
             raise InputError(msg) from error
 
+    def _stem(self, dataset: str, path: str) -> str:
+        return f"{dataset}-{self._prints[dataset]}-{hashlib.sha256(path.encode()).hexdigest()[:16]}"
+
     def _path(self, dataset: str, path: str, start: int, stop: int) -> Path:
-        file = hashlib.sha256(path.encode()).hexdigest()[:16]
-        return self.folder / f"{dataset}-{self._prints[dataset]}-{file}-{start}-{stop}.npz"
+        return self.folder / f"{self._stem(dataset, path)}-{start}-{stop}.npz"
+
+    def _ranges(self) -> dict[str, dict[int, list[int]]]:
+        """Return where the pieces of each file begin and end; the folder is listed once, it may be long."""
+        if self._listed is None:
+            self._listed = {}
+            for path in self.folder.glob("*.npz"):
+                stem, start, stop = path.stem.rsplit("-", 2)
+                self._listed.setdefault(stem, {}).setdefault(int(start), []).append(int(stop))
+        return self._listed
 
     def keep(self, item: WorkItem, rows: Rows) -> None:
         """Put the events of an item on the disk; what is there of it is replaced.
@@ -68,6 +80,7 @@ class Pieces:
             If they cannot be written.
         """
         path = self._path(*item)
+        self._listed = None
         temporary = path.with_name(f".{path.name}.tmp")
         try:
             with temporary.open("wb") as file:
@@ -95,11 +108,7 @@ class Pieces:
 
     def _chain(self, info: FileInfo) -> list[tuple[int, int]]:
         """Return ranges that follow one another from the first event to the last; chunks may have been of two sizes."""
-        stem = self._path(info.dataset, info.path, 0, 0).name.removesuffix("-0-0.npz")
-        ends: dict[int, list[int]] = {}
-        for path in self.folder.glob(f"{stem}-*.npz"):
-            start, stop = map(int, path.stem.rsplit("-", 2)[1:])
-            ends.setdefault(start, []).append(stop)
+        ends = self._ranges().get(self._stem(info.dataset, info.path), {})
         before: dict[int, int] = {}
         reached = [0]
         for place in reached:

@@ -176,6 +176,12 @@ def test_one_name_for_several() -> None:
         _expand({"catalogue": "cms-open-data-2016/DoubleEG_*", "name": "G"})
 
 
+@pytest.mark.parametrize("key", ["catalouge", "catalog", "Catalogue"])
+def test_misspelt_key(key: str) -> None:
+    with pytest.raises(ConfigError, match=rf"run\.yaml: datasets\.0: unknown key '{key}'; did you mean 'catalogue'\?"):
+        catalogue.expand({"datasets": [{key: "cms-open-data-2016/ZZTo4L"}]}, Path("run.yaml"))
+
+
 def test_what_is_no_configuration_of_datasets_is_left_alone() -> None:
     assert catalogue.expand({"datasets": 3}, Path()) == {"datasets": 3}
     assert catalogue.expand({"datasets": [3, {"name": "x"}]}, Path())["datasets"] == [3, {"name": "x"}]

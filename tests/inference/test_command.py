@@ -1,0 +1,140 @@
+"""The command `gpuhiggs fit`, as a user calls it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpuhiggs import __main__ as program
+from gpuhiggs.inference import Workspace, to_pyhf
+
+KEYS = [
+    "parameters", "nll", "converged", "significance", "p_value", "limits", "goodness_of_fit", "scans", "impacts",
+    "budget",
+]  # fmt: skip
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["gpuhiggs", *arguments])
+    with pytest.raises(SystemExit) as left:
+        program.main()
+    return int(left.value.code or 0)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, two_channels: Workspace) -> Path:
+    path = tmp_path / "workspace.json"
+    path.write_text(two_channels.model_dump_json())
+    return path
+
+
+def fitted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    output = tmp_path / "fit.json"
+    assert run(monkeypatch, "fit", *arguments, "--json", str(output)) == 0
+    found: dict[str, Any] = json.loads(output.read_text())
+    assert list(found) == KEYS
+    return found
+
+
+def test_everything_that_can_be_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = fitted(
+        monkeypatch, tmp_path, str(workspace), "--scan", "mu", "ZX", "mu=0:2:5,scale=-1:1:3", "--toys", "50",
+        "--impacts", "--budget",
+    )  # fmt: skip
+    mu = found["parameters"]["mu"]
+    assert set(mu) == {"value", "error", "minus", "plus"}
+    assert mu["minus"] < 0.0 < mu["plus"]
+    assert found["converged"] is True
+    assert found["significance"] > 3.0
+    assert 0.0 < found["p_value"] < 1e-3
+    assert found["limits"]["observed"] > mu["value"]
+    assert found["limits"]["toys"]["n_toys"] > 40
+    assert 0.0 <= found["goodness_of_fit"]["p_toys"] <= 1.0
+    assert list(found["scans"]) == ["mu", "ZX", "mu=0:2:5,scale=-1:1:3"]
+    assert len(found["scans"]["mu=0:2:5,scale=-1:1:3"]["twice_nll"]) == 5
+    assert {impact["name"] for impact in found["impacts"]["mu"]} >= {"ZX", "scale", "lumi"}
+    assert set(found["budget"]["mu"]["groups"]) == {"other", "mc_statistics"}
+    assert "significance" in capsys.readouterr().out
+
+
+def test_pyhf_json_freezing_and_asimov(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, two_channels: Workspace
+) -> None:
+    path = tmp_path / "pyhf.json"
+    path.write_text(json.dumps(to_pyhf(two_channels)))
+    found = fitted(monkeypatch, tmp_path, str(path), "--asimov", "--set", "mu=1.5", "--freeze", "theory_*")
+    assert found["parameters"]["mu"]["value"] == pytest.approx(1.5, abs=1e-5)
+    assert found["parameters"]["theory_ZZ"] == {"value": 0.0, "error": 0.0, "minus": None, "plus": None}
+
+
+def test_several_parameters_of_interest_of_a_card(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, shared: Path
+) -> None:
+    card = shared / "problems" / "combine" / "datacard-5-multi-signal.txt"
+    found = fitted(monkeypatch, tmp_path, str(card), "--poi", "r_ggH", "r_qqH")
+    assert found["parameters"]["r_ggH"]["plus"] == pytest.approx(0.795, rel=5e-3)
+    assert found["parameters"]["r_qqH"]["minus"] == pytest.approx(-2.746, rel=5e-3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("none.json",), "none.json: cannot be read as JSON"),
+        (("--poi", "nu"), "no expected yield depends on the parameter of interest 'nu'"),
+        (("--scan", "mu=a:b:c"), "expected LOW:HIGH:POINTS"),
+        (("--set", "mu"), "'mu', expected NAME=NUMBER"),
+        (("--gof", "best"), "goodness of fit 'best', expected one of saturated, chi2, ks, ad"),
+        (("--freeze", "nothing"), "no parameter or group 'nothing'"),
+        (("--minos", "nothing"), "no parameter or group 'nothing'"),
+    ],
+)
+def test_bad_input_is_one_message(
+    monkeypatch: pytest.MonkeyPatch,
+    workspace: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    words: str,
+) -> None:
+    output = tmp_path / "fit.json"
+    paths = [] if arguments[0].endswith(".json") else [str(workspace)]
+    status = run(monkeypatch, "fit", *paths, *arguments, "--json", str(output))
+    seen = capsys.readouterr()
+    assert words in seen.err + seen.out
+    assert status == 2
+    assert not output.exists()
+    assert "Traceback" not in seen.err
+
+
+def test_a_count_that_is_no_integer_and_a_fit_that_fails(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec: dict[str, Any] = {
+        "channels": [
+            {
+                "name": "c",
+                "samples": [
+                    {"name": n, "data": [10.0], "modifiers": [{"name": n, "type": "normfactor", "data": None}]}
+                    for n in ("a", "b")
+                ],
+            }
+        ],
+        "observations": [{"name": "c", "data": [12.5]}],
+        "measurements": [{"name": "m", "config": {"poi": "a", "parameters": []}}],
+        "version": "1.0.0",
+    }
+    path = tmp_path / "w.json"
+    path.write_text(json.dumps(spec))
+    assert run(monkeypatch, "fit", str(path)) == 2
+    assert "12.5 observed events, expected an integer" in capsys.readouterr().err
+    spec["observations"][0]["data"] = [12]
+    path.write_text(json.dumps(spec))
+    output = tmp_path / "fit.json"
+    assert run(monkeypatch, "fit", str(path), "--json", str(output)) == 1
+    assert "flat direction, along a, b" in capsys.readouterr().out
+    assert json.loads(output.read_text())["converged"] is False
