@@ -14,7 +14,7 @@ import numpy as np
 
 from .language import scalar
 from .likelihood import nll_and_gradient
-from .real import sqrt
+from .matrices import factorise, invert
 from .statistical_model import Array, Scratch
 
 CONVERGED, NOT_CONVERGED, FLAT = range(3)
@@ -40,7 +40,7 @@ class Fits(NamedTuple):
     covariance: Array
     """Inverse Hessian at the minimum: (fits, moved, moved) or (1, 1, 1) if not wanted."""
     gradient: Array
-    """Of evaluations only: (fits, parameters)."""
+    """Of evaluations: (fits, parameters); of fits (1, 0)."""
     nll: Array
     distance: Array
     """How far -ln L would fall at most, by the parabola at the minimum."""
@@ -62,46 +62,6 @@ class Memory(NamedTuple):
     inverse: Array
     small: Array
     scale: Array
-
-
-@scalar
-def factorise(matrix, n):
-    """Cholesky factor of a symmetric matrix, in place in its lower half; whether it is positive definite."""
-    for j in range(n):
-        pivot = matrix[j, j]
-        for k in range(j):
-            pivot -= matrix[j, k] * matrix[j, k]
-        if not pivot > 1e-14 * (matrix[j, j] if matrix[j, j] > 0.0 else 1.0):
-            return False
-        pivot = sqrt(pivot)
-        matrix[j, j] = pivot
-        for i in range(j + 1, n):
-            value = matrix[i, j]
-            for k in range(j):
-                value -= matrix[i, k] * matrix[j, k]
-            matrix[i, j] = value / pivot
-    return True
-
-
-@scalar
-def invert(matrix, n):
-    """Turn a Cholesky factor in the lower half into the symmetric inverse."""
-    for j in range(n):  # L⁻¹, in place
-        matrix[j, j] = 1.0 / matrix[j, j]
-        for i in range(j + 1, n):
-            value = 0.0
-            for k in range(j, i):
-                value -= matrix[i, k] * matrix[k, j]
-            matrix[i, j] = value / matrix[i, i]
-    for i in range(n):  # L⁻ᵀ L⁻¹: row i needs only rows at or below it
-        for j in range(i + 1):
-            value = 0.0
-            for k in range(i, n):
-                value += matrix[k, i] * matrix[k, j]
-            matrix[i, j] = value
-    for i in range(n):
-        for j in range(i):
-            matrix[j, i] = matrix[i, j]
 
 
 @scalar
@@ -399,7 +359,7 @@ def fit_range(first, last, row, model, fits, memory, is_warm, tolerance, wanted)
             fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted)
         else:
             fits.nll[fit] = gradient_at(model, fits, fit, memory, row, fits.theta[fit], memory.step[row])
-            for p in range(len(memory.gradient[row])):
+            for p in range(fits.gradient.shape[1]):
                 fits.gradient[fit, p] = memory.gradient[row, p]
 
 

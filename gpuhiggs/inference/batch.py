@@ -194,7 +194,7 @@ def _fits(
         theta=np.array(theta, dtype=np.float64, order="C"),
         inverse=np.zeros((1, 1, 1)) if inverse is None else np.ascontiguousarray(inverse)[np.newaxis],
         covariance=np.zeros((n, m, m)) if covariance else np.zeros((1, 1, 1)),
-        gradient=np.zeros_like(theta, dtype=np.float64) if evaluation else np.zeros((1, 1)),
+        gradient=np.zeros_like(theta, dtype=np.float64) if evaluation else np.zeros((1, 0)),
         nll=np.zeros(n),
         distance=np.zeros(n),
         status=np.zeros(n, dtype=np.int64),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import uproot
 
-from bench import adl, adl_peers
+from bench import adl, adl_peers, adl_table
 
 
 @pytest.fixture(scope="module")
@@ -41,3 +41,7 @@ def test_the_hard_cases_are_there(path: str) -> None:
     assert counts["ht"][0] > 500, "events without such jets count with 0"
     assert 0.0 < adl.difference(counts, {"ht": counts["ht"][::-1]}) <= 1.0
     assert adl.difference(counts, counts) == 0.0
+
+
+def test_the_table_is_that_of_the_results() -> None:
+    assert adl_table.section() in (adl_table.FOLDER / "README.md").read_text(encoding="utf-8")

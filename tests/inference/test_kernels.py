@@ -56,6 +56,7 @@ assert launch.forbidden(text) == [], launch.forbidden(text)
 
 
 @pytest.mark.nightly
+@pytest.mark.timeout(1200)  # a minute on a quiet machine
 def test_the_gpu_build_passes_the_gate() -> None:
     """A thread a fit; in another process, since numba.cuda changes how functions of its own are compiled."""
     pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
