@@ -117,6 +117,7 @@ def photon_pairs(n_events: int, preselected: float, seed: int = 1) -> diphoton.I
         "iso_chg": rng.exponential(np.where(good, 0.02, 0.4), n),
         "photon_iso": rng.exponential(np.where(good, 2.0, 8.0), n),
         "track_iso": rng.exponential(np.where(good, 2.0, 8.0), n),
+        "energy_err": 0.02 * pt * np.cosh(eta),
         "electron_veto": pt > 0,
         "is_barrel": abs(eta) < 1.4442,
         "is_endcap": (abs(eta) > 1.566) & (abs(eta) < 2.5),

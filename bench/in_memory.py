@@ -53,8 +53,10 @@ def exact(wide: Wide) -> list[int]:
     return [(int(high) << 32) + int(low) for high, low in zip(wide.high.ravel(), wide.low.ravel(), strict=True)]
 
 
-def prepare(selection: str, kind: str = "simulation", weight_unit: float = 1.0) -> engine.Prepared:
-    """Return what a kernel needs besides columns, for one of the package's selections."""
+def prepare(
+    selection: str, kind: str = "simulation", weight_unit: float = 1.0, overrides: dict[str, Any] | None = None
+) -> engine.Prepared:
+    """Return what a kernel needs besides columns, for one of the package's selections with *overrides*."""
     dataset: dict[str, Any] = {"name": DATASET, "process": DATASET, "kind": kind, "files": ["memory"]}
     if kind == "simulation":
         dataset |= {"cross_section": None, "weight_unit": weight_unit}
@@ -62,7 +64,8 @@ def prepare(selection: str, kind: str = "simulation", weight_unit: float = 1.0) 
         dataset |= {"primary_dataset": PRIMARY_DATASETS[selection]}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.yaml"
-        path.write_text(yaml.safe_dump({"selection": selection, "datasets": [dataset], "lumi_mask": None}))
+        raw = {"selection": selection, "datasets": [dataset], "lumi_mask": None, "overrides": overrides or {}}
+        path.write_text(yaml.safe_dump(raw))
         config = load_config(path)
     return engine.prepare(config.model_dump_json(by_alias=True), DATASET)
 

@@ -279,6 +279,20 @@ def simulate(
         campaign.run(loaded, output, workers=workers, progress=report)
 
 
+@app.command(epilog="Example: gpuhiggs train training.yaml --output model --workers 2")
+def train(
+    config: Annotated[Path, typer.Argument(help="What to train, a YAML file.", show_default=False)],
+    output: Annotated[Path, typer.Option(help="Folder for the model and its report.")] = Path("gpuhiggs-training"),
+    workers: Annotated[int, typer.Option(min=0, help="Processes of the selection.")] = CORES,
+    overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
+) -> None:
+    """Train a classifier on the selected events of an analysis' simulation."""
+    from .report import training
+
+    loaded, analysis = training.load(config)
+    raise typer.Exit(training.run(loaded, analysis, output, workers=workers, overwrite=overwrite))
+
+
 def main() -> None:
     """Run the command; an error that the user can act on is one message, not a traceback."""
     from .errors import GpuhiggsError

@@ -37,17 +37,18 @@ ASK_SECONDS = 2.0
 
 
 @contextmanager
-def local(workers: int, dashboard: str | None = None) -> Iterator[Client]:
+def local(workers: int) -> Iterator[Client]:
     """Start *workers* processes on this machine, reachable from it only; yield their client.
 
-    Each has one thread: the kernels' loops release the GIL, but reading does not everywhere.
+    Each has one thread: the kernels' loops release the GIL, but reading does not everywhere. The dashboard, where bokeh
+    is installed, takes a free port: two runs do not mind each other.
     """
     with (
         LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=dashboard,
+            dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
             silence_logs=logging.ERROR,
         ) as cluster,
@@ -74,7 +75,7 @@ def cuda() -> Iterator[Client]:
         raise MissingExtraError(feature, "dask-cuda", "cuda13") from error
     try:
         cluster = LocalCUDACluster(
-            threads_per_worker=1, device_memory_limit=0, host="127.0.0.1", dashboard_address=None
+            threads_per_worker=1, device_memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         )
     except Exception as error:  # what is raised without a driver is NVML's own
         msg = f"no GPU can be used: {type(error).__name__}: {error}"

@@ -58,6 +58,29 @@ class AxisConfig(Model):
         return Axis(name, self.label, self.bins, self.low, self.high)
 
 
+class ClassifierConfig(Model):
+    """A classifier inside the kernel, and the parts into which its score divides each category."""
+
+    file: str | None = None
+    """The model, JSON; none where features are only recorded."""
+    output: str | None = None
+    """The score that counts; by default the model's first."""
+    boundaries: tuple[float, ...] = Field(default=(), max_length=31)
+    """Rising; the lowest part is 0."""
+    record: bool = False
+    """Keep the features of selected events: for training."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if any(b <= a for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
+            msg = f"boundaries must rise, got {list(self.boundaries)}"
+            raise ValueError(msg)
+        if self.file is None and (self.boundaries or self.output):
+            msg = "boundaries and output need a file"
+            raise ValueError(msg)
+        return self
+
+
 class SelectionConfig(Model):
     """The selection of one channel: every cut and every binning."""
 
@@ -71,6 +94,7 @@ class SelectionConfig(Model):
     """Paths by primary dataset; an event in several data sets is taken from the first of them."""
     filters: tuple[str, ...] = ()
     """Data-quality filters that an event must all pass."""
+    classifier: ClassifierConfig | None = None
     absent: tuple[str, ...] = ()
     """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
 
@@ -261,6 +285,9 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
             msg = f"{path}: overrides: expected a mapping of keys of the selection, got {overrides!r}"
             raise ConfigError(msg)
         raw["selection"] = _merge(raw.get("selection", {}), overrides)
+    classifier = selection.get("classifier") if isinstance(selection := raw.get("selection"), dict) else None
+    if isinstance(classifier, dict) and isinstance(classifier.get("file"), str):
+        classifier["file"] = absolute(classifier["file"], path.parent)
     datasets = raw.get("datasets")
     for dataset in datasets if isinstance(datasets, list) else []:
         files = dataset.get("files") if isinstance(dataset, dict) else None
@@ -279,7 +306,8 @@ def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
         return model.model_validate(raw)
     except ValidationError as error:
         # A list whose entries are all wrong is reported as too short as well.
-        errors = [entry for entry in error.errors() if entry["type"] != "too_short" or not entry["input"]]
+        found = error.errors()
+        errors = [entry for entry in found if entry["type"] != "too_short" or not entry["input"]] or found
         raise ConfigError("\n".join(_explain(model, entry, place) for entry in errors)) from error
 
 

@@ -120,6 +120,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         shifts=varied.shifts,
         weights=varied.weights,
         branches=variations.branches([]),
+        scoring=channel.scoring(selection),
     )
     collections = [name for name in fields(channel.inputs) if name not in ("events", "scale_factors")]
     if wrong := set(selection.absent) - set(collections):
@@ -396,7 +397,8 @@ def run_kernel(
     channel, name = prepared.channel, prepared.dataset.name
     counts = Counts()
     accumulators = Accumulators(prepared.specs)
-    out = channel.out(accumulators.kernel, n_events)
+    record = prepared.config.selection.classifier is not None and prepared.config.selection.classifier.record
+    out = channel.out(accumulators.kernel, n_events, record)
     tables = _with_branches(prepared, branches)
     arguments = [launch.record(type(columns), columns), prepared.cuts, tables, launch.record(type(out), out)]
     for first, last in launch_ranges(columns, 0, n_events, channel.launch_fills):
@@ -412,8 +414,13 @@ def run_kernel(
         accumulators.drain(counts, name)
     counts.add(name, "errors", out.errors)
     n_selected = int(out.selected.n[0])
-    names = (name for name in out.selected._fields if name not in ("n", "capacity"))
-    return counts, {name: getattr(out.selected, name)[:n_selected] for name in names}
+    names = (name for name in out.selected._fields if name not in ("n", "capacity", "features"))
+    selected = {name: getattr(out.selected, name)[:n_selected] for name in names}
+    if record:
+        columns = (*channel.features, "score")
+        features = out.selected.features.reshape(-1, len(columns))[:n_selected]
+        selected |= {name: features[:, i] for i, name in enumerate(columns)}
+    return counts, selected
 
 
 def _cuts(

@@ -21,6 +21,7 @@ from .four_lepton_out import OVER_CAPACITY
 from .language import Positive, Switch, add, each, local, local_int, scalar
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns
+from .scoring import part_of, record_features, score_of, wants_features
 from .shifts import ELECTRON, JET, MUON
 from .transverse_mass import transverse_mass, transverse_mass_with_mass
 from .weights import WEIGHTS, of_event, of_lepton, varied
@@ -43,6 +44,14 @@ WEIGHED = ("muon", "electron")
 HISTOGRAMS = (*COMMON, "m_t_coarse", "m_ll_coarse", "plane", "plane_coarse", "m_t2", "m_jj")
 """The planes are cells of m_ll × m_t: by the axes of these two histograms, and by those of the coarse ones."""
 M_T_COARSE, M_LL_COARSE, PLANE, PLANE_COARSE, M_T2, M_JJ = range(len(COMMON), len(HISTOGRAMS))
+
+
+FEATURES = (
+    "m_ll", "m_t", "m_t2", "pt_ll", "delta_phi_ll", "delta_eta_ll", "pt1", "pt2", "met", "pt_h", "n_jets", "pt_j1",
+    "pt_j2", "m_jj", "delta_eta_jj",
+)  # fmt: skip
+"""What a classifier may take, GeV; quantities of jets are 0 where there are fewer jets."""
+N_FEATURES = len(FEATURES)
 
 
 class Inputs(NamedTuple):
@@ -184,6 +193,26 @@ def fill_planes(category, m_ll, m_t, shift, weights, histograms):
 
 
 @scalar
+def measure(leptons, pair, met, m_t, m_t2, jets, features):
+    """Write the FEATURES of an event."""
+    features[0] = pair.mass
+    features[1] = m_t
+    features[2] = m_t2
+    features[3] = p4.pt(pair.p)
+    features[4] = pair.delta_phi
+    features[5] = abs(leptons.eta[0] - leptons.eta[1])
+    features[6] = pair.pt1
+    features[7] = pair.pt2
+    features[8] = p4.pt(met)
+    features[9] = p4.pt(p4.plus(pair.p, met))
+    features[10] = jets.n
+    features[11] = jets.pt1
+    features[12] = jets.pt2
+    features[13] = jets.mass
+    features[14] = abs(jets.eta1 - jets.eta2) if jets.n >= 2 else 0.0
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, categorise and fill one event."""
     leptons = Leptons(
@@ -213,7 +242,8 @@ def body(event, shift, inputs, cuts, tables, out):
     pair = pair_of(leptons)
     steps = steps_passed(leptons, n, n_tight, pair, met, cuts.event)
     category = -1
-    m_t, m_t2, m_jj, n_jets = 0.0, 0.0, 0.0, 0
+    m_t, m_t2, m_jj, n_jets, score = 0.0, 0.0, 0.0, 0, 0.0
+    features = local(16)
     if steps == len(STEPS) - 1:
         softer = pair.second
         soft = p4.P4(leptons.bare.px[softer], leptons.bare.py[softer], 0.0, 0.0)
@@ -224,6 +254,10 @@ def body(event, shift, inputs, cuts, tables, out):
         category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
         if category >= 0:
             steps += 1
+            if wants_features(tables.scoring):
+                measure(leptons, pair, met, m_t, m_t2, jets, features)
+            score = score_of(tables.scoring, features)
+            category = category * tables.scoring.parts + part_of(tables.scoring, score)
     if shift == 0:
         for step in range(steps):
             sums.count(out.cutflow, step, weight)
@@ -238,4 +272,5 @@ def body(event, shift, inputs, cuts, tables, out):
     sums.fill_varied(out.histograms, M_LL_COARSE, category, pair.mass, shift, weights)
     sums.fill_varied(out.histograms, M_T2, category, m_t2, shift, weights)
     sums.fill_varied(out.histograms, M_JJ, category, m_jj, shift, weights)
-    write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, m_jj, value), weights, out)
+    place = write(event, shift, pair, met, Reconstructed(category, m_t, n_jets, m_jj, value), weights, out)
+    record_features(tables.scoring, out.selected, place, features, N_FEATURES, score)

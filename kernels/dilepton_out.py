@@ -48,6 +48,8 @@ class Selected(NamedTuple):
     n_jets: Int64
     m_jj: Float64
     weight: Float64
+    features: Float64
+    """Of each event one after the other, the score last; empty where they are not kept."""
 
 
 class Out(NamedTuple):
@@ -88,7 +90,10 @@ def of_two_flavours(leptons):
 
 @scalar
 def write(event, shift, pair, met, found, weights, out):
-    """Fill a selected event; *weights* are its weight and the variations, as integers."""
+    """Fill a selected event and return its place among them, -1 in variations.
+
+    *weights* are its weight and the variations, as integers.
+    """
     pt_ll = p4.pt(pair.p)
     met_pt = p4.pt(met)
     sums.fill_varied(out.histograms, M_T, found.category, found.m_t, shift, weights)
@@ -97,6 +102,7 @@ def write(event, shift, pair, met, found, weights, out):
     sums.fill_varied(out.histograms, DELTA_PHI_LL, found.category, pair.delta_phi, shift, weights)
     sums.fill_varied(out.histograms, MET, found.category, met_pt, shift, weights)
     sums.fill_varied(out.histograms, N_JETS, found.category, found.n_jets, shift, weights)
+    place = -1
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:
@@ -113,3 +119,4 @@ def write(event, shift, pair, met, found, weights, out):
             out.selected.n_jets[place] = found.n_jets
             out.selected.m_jj[place] = found.m_jj
             out.selected.weight[place] = found.weight
+    return place

@@ -12,16 +12,19 @@ from typing import NamedTuple
 from . import diphoton_out as output
 from . import diphoton_tags as tags
 from . import fill as sums
-from . import four_lepton_out
+from . import four_lepton_out, real
+from . import four_vector as p4
 from . import gate as quality
 from . import jets as hadronic
 from . import tight_leptons as leptonic
 from .diphoton_out import COMMON, Pair, pair_of, write
 from .four_lepton_out import OVER_CAPACITY
+from .four_vector import P4
 from .language import Column, Positive, add, each, local, local_int, scalar
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns, move
 from .photons import PhotonCuts, Photons, PileUp, is_photon, photon_factor, photon_pt
+from .scoring import part_of, record_features, score_of, wants_features
 from .shifts import JET, PHOTON
 from .weights import WEIGHTS, of_event, varied
 
@@ -36,6 +39,16 @@ MOVES = ("muon", "electron", "photon", "jet", "met")
 WEIGHED = ("photon",)
 HISTOGRAMS = (*COMMON, "n_jets", "m_jj", "min_photon_id")
 N_JETS, M_JJ, MIN_PHOTON_ID = range(len(COMMON), len(HISTOGRAMS))
+
+FEATURES = (
+    "scaled_pt1", "scaled_pt2", "eta1", "eta2", "cos_delta_phi", "scaled_pt", "n_jets", "n_b_jets", "pt_j1", "pt_j2",
+    "eta_j1", "eta_j2", "m_jj", "delta_eta_jj", "zeppenfeld", "scaled_pt_hjj", "n_leptons", "met", "mass_resolution",
+)  # fmt: skip
+"""What a classifier may take: pt over the mass of the pair, GeV; mass_resolution is σ(m)/m from the photons' energies.
+
+Quantities of jets are 0 where there are fewer jets.
+"""
+N_FEATURES = len(FEATURES)
 
 DIRECTIONS = CAPACITY + 2
 """Leptons and the two photons: what jets must be apart from."""
@@ -139,6 +152,59 @@ def best_pair(photons, chosen, n, cuts):
 
 
 @scalar
+def mass_resolution(photons, pair):
+    """Return σ(m)/m of a pair of photons, from the errors of their energies."""
+    a = photons.energy_err[pair.first] / (pair.pt1 * real.cosh(photons.eta[pair.first]))
+    b = photons.energy_err[pair.second] / (pair.pt2 * real.cosh(photons.eta[pair.second]))
+    return 0.5 * real.sqrt(a * a + b * b)
+
+
+@scalar
+def measure(photons, pair, jets, n_leptons, met, features):
+    """Write the FEATURES of a selected event."""
+    pt = output.pt_of(pair)
+    a, b = p4.from_pt_eta_phi_mass(pair.pt1, 0.0, photons.phi[pair.first], 0.0), photons.phi[pair.second]
+    sin_b, cos_b = real.sincos(b)
+    eta1, eta2 = photons.eta[pair.first], photons.eta[pair.second]
+    two = jets.n >= 2
+    features[0] = pair.pt1 / pair.mass
+    features[1] = pair.pt2 / pair.mass
+    features[2] = eta1
+    features[3] = eta2
+    features[4] = (a.px * cos_b + a.py * sin_b) / pair.pt1
+    features[5] = pt / pair.mass
+    features[6] = jets.n
+    features[7] = jets.n_b
+    features[8] = jets.pt1
+    features[9] = jets.pt2
+    features[10] = jets.eta1 if jets.n >= 1 else 0.0
+    features[11] = jets.eta2 if two else 0.0
+    features[12] = jets.mass
+    features[13] = abs(jets.eta1 - jets.eta2) if two else 0.0
+    features[14] = abs(0.5 * (eta1 + eta2) - 0.5 * (jets.eta1 + jets.eta2)) if two else 0.0
+    features[15] = p4.pt(P4(pair.px + jets.px, pair.py + jets.py, 0.0, 0.0)) / pair.mass if two else 0.0
+    features[16] = n_leptons
+    features[17] = p4.pt(met)
+    features[18] = mass_resolution(photons, pair)
+
+
+@scalar
+def keep_apart(leptons, n, photons, pair, directions, dr_min):
+    """Move the leptons that are apart from both photons to the front, return their number, and list all directions."""
+    directions.eta[0], directions.phi[0] = photons.eta[pair.first], photons.phi[pair.first]
+    directions.eta[1], directions.phi[1] = photons.eta[pair.second], photons.phi[pair.second]
+    kept = 0
+    for lepton in range(n):
+        if hadronic.is_apart(leptons.eta[lepton], leptons.phi[lepton], directions, 2, dr_min):
+            move(leptons, lepton, kept)
+            kept += 1
+    for lepton in range(kept):
+        directions.eta[2 + lepton] = leptons.eta[lepton]
+        directions.phi[2 + lepton] = leptons.phi[lepton]
+    return kept
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, tag and fill one event."""
     chosen = Chosen(local_int(CAPACITY), local(CAPACITY))
@@ -175,16 +241,7 @@ def body(event, shift, inputs, cuts, tables, out):
             add(out.errors, OVER_CAPACITY, 1)
         return
     directions = hadronic.Directions(local(DIRECTIONS), local(DIRECTIONS))
-    directions.eta[0], directions.phi[0] = inputs.photons.eta[pair.first], inputs.photons.phi[pair.first]
-    directions.eta[1], directions.phi[1] = inputs.photons.eta[pair.second], inputs.photons.phi[pair.second]
-    n_leptons = 0
-    for lepton in range(found):  # those apart from the photons, moved to the front
-        if hadronic.is_apart(leptons.eta[lepton], leptons.phi[lepton], directions, 2, cuts.lepton.dr_min):
-            move(leptons, lepton, n_leptons)
-            n_leptons += 1
-    for lepton in range(n_leptons):
-        directions.eta[2 + lepton] = leptons.eta[lepton]
-        directions.phi[2 + lepton] = leptons.phi[lepton]
+    n_leptons = keep_apart(leptons, found, inputs.photons, pair, directions, cuts.lepton.dr_min)
     jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, tables)
     id1, id2 = inputs.photons.id[pair.first], inputs.photons.id[pair.second]
     min_id = id2 if id2 < id1 else id1
@@ -192,6 +249,11 @@ def body(event, shift, inputs, cuts, tables, out):
     met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
     met = propagated(met, inputs.photons, PHOTON, event, shift, tables, cuts.photon.pt_min)
     category = tags.tag(tags.Event(pair, min_id, jets, met), leptons, n_leptons, cuts.category)
+    features = local(24)
+    if wants_features(tables.scoring):
+        measure(inputs.photons, pair, jets, n_leptons, met, features)
+    score = score_of(tables.scoring, features)
+    category = category * tables.scoring.parts + part_of(tables.scoring, score)
     ratios = local(WEIGHTS)
     value *= of_event(event, shift, tables, ratios)
     value *= photon_factor(inputs.photons, pair.first, pair.pt1, shift, tables, ratios)
@@ -200,4 +262,5 @@ def body(event, shift, inputs, cuts, tables, out):
     sums.fill_varied(out.histograms, N_JETS, category, jets.n, shift, weights)
     sums.fill_varied(out.histograms, M_JJ, category, jets.mass, shift, weights)
     sums.fill_varied(out.histograms, MIN_PHOTON_ID, category, min_id, shift, weights)
-    write(event, shift, category, pair, jets.n, jets.n_b, jets.mass, value, weights, out)
+    place = write(event, shift, category, pair, jets.n, jets.n_b, jets.mass, value, weights, out)
+    record_features(tables.scoring, out.selected, place, features, N_FEATURES, score)

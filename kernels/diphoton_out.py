@@ -41,6 +41,8 @@ class Selected(NamedTuple):
     n_b_jets: Int64
     m_jj: Float64
     weight: Float64
+    features: Float64
+    """Of each event one after the other, the score last; empty where they are not kept."""
 
 
 class Out(NamedTuple):
@@ -72,10 +74,14 @@ def pt_of(pair):
 
 @scalar
 def write(event, shift, category, pair, n_jets, n_b_jets, m_jj, value, weights, out):
-    """Fill a selected event; *weights* are its weight *value* and the variations, as integers."""
+    """Fill a selected event and return its place among them, -1 in variations.
+
+    *weights* are its weight *value* and the variations, as integers.
+    """
     pt_gg = pt_of(pair)
     sums.fill_varied(out.histograms, M_GG, category, pair.mass, shift, weights)
     sums.fill_varied(out.histograms, PT_GG, category, pt_gg, shift, weights)
+    place = -1
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:
@@ -89,3 +95,4 @@ def write(event, shift, category, pair, n_jets, n_b_jets, m_jj, value, weights, 
             out.selected.n_b_jets[place] = n_b_jets
             out.selected.m_jj[place] = m_jj
             out.selected.weight[place] = value
+    return place

@@ -12,8 +12,10 @@ from . import fill as sums
 from . import four_lepton_out as output
 from . import four_vector as p4
 from . import gate as quality
-from . import zz
+from . import real, zz
+from .decay_angles import decay_angles
 from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
+from .four_vector import P4
 from .jets import JetCuts, Jets, count_jets
 from .language import Positive, add, each, local, local_int, scalar
 from .leptons import (
@@ -30,7 +32,8 @@ from .leptons import (
     select_leptons,
 )
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
-from .pairs import CAPACITY, Leptons, P4Columns, dressed_pair, is_z
+from .pairs import CAPACITY, Z_MASS, Leptons, P4Columns, dressed_pair, is_z
+from .scoring import part_of, record_features, score_of, wants_features
 from .shifts import ELECTRON, JET, MUON
 from .weights import WEIGHTS, of_event, of_lepton, varied
 
@@ -52,6 +55,13 @@ WEIGHED = ("muon", "electron")
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 N_MINUS_ONE = len(COMMON)
+
+FEATURES = (
+    "m_z1", "m_z2", "cos_theta_star", "cos_theta_1", "cos_theta_2", "phi", "phi_1", "scaled_pt4l", "abs_y4l", "n_jets",
+    "n_b_jets", "met",
+)  # fmt: skip
+"""What a classifier may take: GeV; scaled_pt4l is pt over the mass. The first seven describe the decay."""
+N_FEATURES = len(FEATURES)
 
 ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
@@ -174,6 +184,36 @@ def final_state(leptons, i, k):
 
 
 @scalar
+def dressed(leptons, i):
+    """Return the four-vector of a lepton with its FSR photon."""
+    p = leptons.dressed
+    return P4(p.px[i], p.py[i], p.pz[i], p.e[i])
+
+
+@scalar
+def measure(leptons, i, j, k, l, found, features):  # noqa: E741
+    """Write those of FEATURES that the ZZ candidate (i, j)(k, l) alone decides about."""
+    if abs(p4.mass(dressed_pair(leptons, i, j)) - Z_MASS) > abs(p4.mass(dressed_pair(leptons, k, l)) - Z_MASS):
+        i, j, k, l = k, l, i, j  # noqa: E741
+    if leptons.charge[i] > 0:
+        i, j = j, i
+    if leptons.charge[k] > 0:
+        k, l = l, k  # noqa: E741
+    a, b, c, d = dressed(leptons, i), dressed(leptons, j), dressed(leptons, k), dressed(leptons, l)
+    angles = decay_angles(a, b, c, d)
+    total = p4.plus(p4.plus(a, b), p4.plus(c, d))
+    features[0] = found.m_z1
+    features[1] = found.m_z2
+    features[2] = angles.cos_theta_star
+    features[3] = angles.cos_theta_1
+    features[4] = angles.cos_theta_2
+    features[5] = angles.phi
+    features[6] = angles.phi_1
+    features[7] = found.pt4l / found.m4l
+    features[8] = abs(0.5 * real.log((total.e + total.pz) / (total.e - total.pz)))
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, categorise and fill one event."""
     photons = Photons(local_int(PHOTON_CAPACITY), local(PHOTON_CAPACITY))
@@ -223,4 +263,11 @@ def body(event, shift, inputs, cuts, tables, out):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
-    write(event, shift, found, weights, out)
+    features = local(16)
+    if wants_features(tables.scoring):
+        measure(leptons, i, j, k, l, chosen, features)
+    features[9], features[10], features[11] = n_jets, n_b_jets, met.e
+    score = score_of(tables.scoring, features)
+    row = (category * 3 + state) * tables.scoring.parts + part_of(tables.scoring, score)
+    place = write(event, shift, found, row, weights, out)
+    record_features(tables.scoring, out.selected, place, features, N_FEATURES, score)

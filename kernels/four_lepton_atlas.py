@@ -262,4 +262,4 @@ def finish(event, shift, inputs, cuts, leptons, steps, state, selected, tables, 
     for lepton in range(4):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
-    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), weights, out)
+    write(event, shift, Reconstructed(state, 0, m4l, m_z1, m_z2, pt4l, value), state, weights, out)

@@ -8,6 +8,7 @@ from . import fill as sums
 from . import gate as quality
 from .language import Float64, Int64, scalar, take
 from .lookup import Lookup
+from .scoring import Scoring
 from .shifts import Branches, Shifts
 from .weights import WeightTable
 
@@ -29,6 +30,7 @@ class Tables(NamedTuple):
     shifts: Shifts
     weights: WeightTable
     branches: Branches
+    scoring: Scoring
 
 
 class Selected(NamedTuple):
@@ -44,6 +46,8 @@ class Selected(NamedTuple):
     m_z2: Float64
     pt4l: Float64
     weight: Float64
+    features: Float64
+    """Of each event one after the other, the score last; empty where they are not kept."""
 
 
 class Out(NamedTuple):
@@ -68,13 +72,16 @@ class Reconstructed(NamedTuple):
 
 
 @scalar
-def write(event, shift, found, weights, out):
-    """Fill a selected event; *weights* are its weight and the variations, as integers."""
-    row = found.category * 3 + found.final_state
+def write(event, shift, found, row, weights, out):
+    """Fill a selected event into a *row* of the histograms; return its place among them, -1 in variations.
+
+    *weights* are its weight and the variations, as integers.
+    """
     sums.fill_varied(out.histograms, M4L, row, found.m4l, shift, weights)
     sums.fill_varied(out.histograms, M_Z1, row, found.m_z1, shift, weights)
     sums.fill_varied(out.histograms, M_Z2, row, found.m_z2, shift, weights)
     sums.fill_varied(out.histograms, PT4L, row, found.pt4l, shift, weights)
+    place = -1
     if shift == 0:
         place = take(out.selected.n, 0)
         if place < out.selected.capacity:
@@ -86,3 +93,4 @@ def write(event, shift, found, weights, out):
             out.selected.m_z2[place] = found.m_z2
             out.selected.pt4l[place] = found.pt4l
             out.selected.weight[place] = found.weight
+    return place

@@ -37,6 +37,7 @@ class Photons(NamedTuple):
     """Particle-flow photons in ΔR < 0.3, pile-up not subtracted: FULL_CLASS only."""
     track_iso: Float32
     """Scalar pt sum of the tracks in a hollow cone of ΔR < 0.3: FULL_CLASS only."""
+    energy_err: Float32
     electron_veto: Bool
     is_barrel: Bool
     """By the supercluster; with is_endcap the acceptance |η| < 2.5 without the gap 1.4442 to 1.566."""

@@ -99,7 +99,7 @@ KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum
         (("model", "normalisations", 0, "size"), "'size' in model.normalisations.0; known: parameter, up, down, "),
         (
             ("overrides", "cut"),
-            "'cut' in selection; known: channel, schema, reference, cuts, histograms, triggers, filters, absent",
+            "'cut' in selection; known: channel, schema, reference, cuts, histograms, triggers, filters, classifier",
         ),
         (
             ("overrides", "histograms", "m4l", "nbins"),

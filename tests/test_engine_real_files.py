@@ -144,7 +144,7 @@ LACKING = {
     "SingleMu_Run2012B_data_1000ev": (
         "SingleMuon", "no branch Muon_sip3d in tree 'Events', which the column muons.sip3d is read from",
     ),
-    "TT_OpenData2015_10ev_rntuple": (None, f"no branch {FILTERS_2015} in tree 'Events' (events.filters)"),
+    "TT_OpenData2015_10ev_rntuple": (None, f"no branch {FILTERS_2015} in ntuple 'Events' (events.filters)"),
     "TT_OpenData2015_200ev": (None, f"no branch {FILTERS_2015} in tree 'Events' (events.filters)"),
     "TT_Run3_v12_200ev": (
         None, "no branch Electron_mvaFall17V2Iso or Electron_mvaIso_Fall17V2 in tree 'Events'",

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import schema
+from ..classify.scoring import scoring
 from ..config import SelectionConfig
 from ..cuts import build_cuts
 from ..errors import ConfigError
@@ -17,6 +18,7 @@ from ..kernels.fill import LAUNCH_FILLS
 from ..kernels.gate import Dataset, LumiMask
 from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
+from ..kernels.scoring import Scoring
 
 
 class Channel(NamedTuple):
@@ -63,7 +65,22 @@ class Channel(NamedTuple):
             msg = f"histograms: {', '.join(wrong)} missing or unknown; the channel {self.name} has {', '.join(names)}"
             raise ConfigError(msg)
         self.check(selection)
-        return [HistogramSpec(name, selection.histograms[name].axis(name), self.categories(name)) for name in names]
+        return [HistogramSpec(n, selection.histograms[n].axis(n), self.parts(n, selection)) for n in names]
+
+    def parts(self, histogram: str, selection: SelectionConfig) -> tuple[str, ...]:
+        """Return the categories of a histogram, each divided into parts where the selection has a classifier."""
+        categories = self.categories(histogram)
+        if selection.classifier is None or categories == ("all",):
+            return categories
+        n = 1 + len(selection.classifier.boundaries)
+        return (
+            tuple(f"{category} score {part}" for category in categories for part in range(n)) if n > 1 else categories
+        )
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """What a classifier in this channel may take."""
+        return tuple(getattr(self.program.namespace(), "FEATURES", ()))
 
     def schema(self, selection: SelectionConfig) -> schema.Schema:
         """Return which branches hold the kernel's columns."""
@@ -85,13 +102,33 @@ class Channel(NamedTuple):
         tables = self.program.namespace().Tables
         return tables(lumi_mask=lumi_mask, **{name: one for name, one in others.items() if name in tables._fields})
 
-    def out(self, kernel_histograms: Any, capacity: int) -> Any:
-        """Return fresh outputs around a set of histograms, with room for *capacity* selected events."""
+    def scoring(self, selection: SelectionConfig) -> Scoring:
+        """Return what the kernel does with the selection's classifier.
+
+        Raises
+        ------
+        InputError
+            If the classifier cannot be read, or takes or gives what the channel does not know.
+        """
+        if selection.classifier is not None and not self.features:
+            msg = f"classifier: the channel {self.name} has no features that one could take"
+            raise ConfigError(msg)
+        return scoring(selection.classifier, self.name, self.features)
+
+    def out(self, kernel_histograms: Any, capacity: int, record: bool = False) -> Any:
+        """Return fresh outputs around a set of histograms, with room for *capacity* selected events.
+
+        Parameters
+        ----------
+        record
+            Whether there is room for their features as well.
+        """
         namespace = self.program.namespace()
         selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
         for field, hint in fields(namespace.Selected).items():
             if field not in selected:
-                selected[field] = np.empty(capacity, dtype=leaf_kind(hint)[1])
+                width = 1 if field != "features" else record * (len(self.features) + 1)
+                selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
         return namespace.Out(
             errors=np.zeros(2, np.int64),
             cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),

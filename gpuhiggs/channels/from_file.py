@@ -91,7 +91,7 @@ class FileChannel(Channel):
         except NumbaError as error:
             raise ConfigError(explain.explained(error, self.file)) from error
 
-    def out(self, kernel_histograms: Histograms, capacity: int) -> Any:
+    def out(self, kernel_histograms: Histograms, capacity: int, record: bool = False) -> Any:
         """Return fresh outputs: each histogram a record of its own, around the accumulators of all."""
         namespace = self.program.namespace()
         layout = kernel_histograms.layout.reshape(-1, LAYOUT)

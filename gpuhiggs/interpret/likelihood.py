@@ -8,10 +8,12 @@ minimised by damped Gauss-Newton steps (Levenberg-Marquardt), all points of a sc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import ThreadpoolController
 
 from ..errors import RunError
 from . import sm, theory
@@ -193,7 +195,8 @@ class Likelihood:
             mask = fixed
         else:
             mask[:, list(fixed)] = True
-        return _minimise(self, np.array(points, dtype=float), mask, tolerance, n_steps)
+        with _blas().limit(limits=1, user_api="blas"):
+            return _minimise(self, np.array(points, dtype=float), mask, tolerance, n_steps)
 
     def covariance(self, minimum: Minima, fixed: Sequence[int] = ()) -> Array:
         """Return the covariance of the free parameters at the first of the minima; nuisances are integrated out."""
@@ -208,6 +211,12 @@ class Likelihood:
     def bounds(self) -> Array:
         """Lower and upper bounds of the parameters, shape (2, parameters)."""
         return np.empty((2, 0)) if self.model is None else self.model.bounds
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """Return the control of BLAS's threads: on thousands of small matrices, they only wait for each other."""
+    return ThreadpoolController()
 
 
 def _residuals(term: Terms, strength: Array, effect: Array | None, theta: Array) -> tuple[Array, Array, Array]:

@@ -31,6 +31,12 @@ _CALORIMETER_RADIUS, _CALORIMETER_Z = 129.0, 317.0  # cm, front of the ECAL (CMS
 _WORKING_POINT_LOW = (0.85216885, 0.82684551, 0.86937630)
 _WORKING_POINT_HIGH = (0.98248929, 0.96919225, 0.79349796)
 _WP90, _WPL = 0.90, 0.98  # efficiencies of NanoAOD's own working points
+_CUT_BASED = (
+    0.95,
+    0.90,
+    0.80,
+    0.70,
+)  # ... of its cut-based ones: veto, loose, medium, tight (CMS EGM, JINST 16 P05014)
 _CONVERSION_VETO = 0.99  # own choice
 
 # Own choice: how fast the score falls with relative isolation beyond what pile-up gives.
@@ -115,6 +121,10 @@ def _identification(
     return {
         "mvaFall17V2Iso": np.tanh(np.arctanh(working_point) + above_threshold),
         "convVeto": random.random(len(pt)) < _CONVERSION_VETO,
+        "cutBased": np.sum(quality > -ndtri(np.array(_CUT_BASED))[:, None], axis=0).astype(np.int32),
+        "sieie": np.where(np.abs(eta_cluster) < 1.479, 0.0097, 0.0265) * (1 - 0.05 * np.minimum(quality, 0.0)),
+        "hoe": 0.01 * np.exp(np.minimum(-quality, 5.0)),
+        "eInvMinusPInv": 0.005 * random.standard_normal(len(pt)),
         "mvaFall17V2Iso_WPL": quality > -ndtri(_WPL),
         "mvaFall17V2Iso_WP90": quality > -ndtri(_WP90),
     }
