@@ -72,7 +72,7 @@ def main() -> None:
     total = {key: round(sum(entry[key] for entry in each.values()), 2) for key in ("wall", "cpu")}
     slowest = max(each, key=lambda name: each[name]["cpu"])
     result = {
-        "machine": machine(),
+        "machine": {**machine(), "load": round(os.getloadavg()[0], 1)},
         "note": "other jobs shared the machine: see the load; wall times suffer, processor times hardly",
         "versions": {"numpy": np.__version__, "scipy": scipy.__version__},
         "every_model": {"total": total, "goal_wall": 60.0, "slowest": slowest, "each": each},

@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import json
 import lzma
+import os
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +28,7 @@ import uproot
 import zstandard
 
 from bench.throughput import machine
-from gpuhiggs.read import EventFile, blocks, bulk
+from gpuhiggs.read import ColumnCache, EventFile, blocks, bulk
 from gpuhiggs.read.baskets import Branch, header, overlapping
 from gpuhiggs.read.source import LocalSource
 from gpuhiggs.read.ttree import TreeTable
@@ -87,14 +89,18 @@ def floor(all_blocks: list[Block], threads: int) -> None:
             done.result()
 
 
-def in_turn(functions: dict[str, Callable[[], object]], repeat: int) -> dict[str, list[float]]:
-    """Time functions one after the other, again and again."""
+def in_turn(functions: dict[str, Callable[[], object]], repeat: int, threads: int = 1) -> dict[str, list[float]]:
+    """Time functions one after the other, again and again.
+
+    By the clock; where one thread works, by its processor time, which other jobs on the machine change less.
+    """
+    clock = time.process_time if threads == 1 else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in functions}
     for _ in range(repeat + 1):  # the first round warms up
         for name, function in functions.items():
-            began = time.perf_counter()
+            began = clock()
             function()
-            seconds[name].append(time.perf_counter() - began)
+            seconds[name].append(clock() - began)
     return {name: times[1:] for name, times in seconds.items()}
 
 
@@ -121,7 +127,9 @@ def measure(path: Path, branches: tuple[str, ...], threads: int, repeat: int) ->
             assert ours[name].content.tobytes() == np.asarray(array.content.data).tobytes(), name
             np.testing.assert_array_equal(ours[name].offsets, np.asarray(array.offsets.data))
         all_blocks = touched(path, layouts, n)
-        seconds = in_turn({"floor": lambda: floor(all_blocks, threads), "bulk": in_bulk, "uproot": by_uproot}, repeat)
+        seconds = in_turn(
+            {"floor": lambda: floor(all_blocks, threads), "bulk": in_bulk, "uproot": by_uproot}, repeat, threads
+        )
     median = {name: statistics.median(times) for name, times in seconds.items()}
     return {
         "events": n,
@@ -134,14 +142,41 @@ def measure(path: Path, branches: tuple[str, ...], threads: int, repeat: int) ->
     }
 
 
-def opening(path: Path, repeat: int) -> dict[str, float]:
-    """Time the opening of a file to the tree's metadata."""
+def first_chunk(path: Path, branches: tuple[str, ...], repeat: int) -> dict[str, Any]:
+    """Time a file's opening and its first 20,000 events, of 12 branches."""
 
-    def reopen() -> None:
-        with EventFile(str(path), ("Events",)):
-            pass
+    def by_us() -> None:
+        with EventFile(str(path), ("Events",)) as events:
+            events.values(branches, 0, min(20_000, events.entries))
 
-    return {"open_s": statistics.median(in_turn({"open": reopen}, repeat)["open"])}
+    def by_uproot() -> None:
+        with uproot.open(path, object_cache=None, array_cache=None) as file:
+            file["Events"].arrays(list(branches), entry_stop=20_000)
+
+    seconds = in_turn({"ours": by_us, "uproot": by_uproot}, repeat)
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    return {"file": path.name, "median_s": median, "seconds": seconds, "ratio": median["uproot"] / median["ours"]}
+
+
+def second_pass(path: Path, branches: tuple[str, ...], threads: int, repeat: int) -> dict[str, Any]:
+    """Time reading from the column cache against reading the file: opened, all events, closed."""
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        cache = ColumnCache(folder)
+
+        def read(kept: ColumnCache | None) -> None:
+            with EventFile(str(path), ("Events",), threads, kept) as events:
+                events.values(branches, 0, events.entries)
+
+        began = time.perf_counter()
+        read(cache)
+        writing = time.perf_counter() - began
+        seconds = in_turn({"file": lambda: read(None), "cache": lambda: read(cache)}, repeat, threads)
+        size = sum(one.bytes for one in cache.summaries())
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    return {
+        "file": path.name, "threads": threads, "first_pass_with_writing_s": writing, "cache_bytes": size,
+        "median_s": median, "seconds": seconds, "ratio": median["file"] / median["cache"],
+    }  # fmt: skip
 
 
 def main() -> None:
@@ -152,8 +187,8 @@ def main() -> None:
     parser.add_argument("--codecs", nargs="+", choices=CODECS, default=CODECS)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine(), "rows": []}
-    print(result["machine"])
+    result: dict[str, Any] = {"machine": machine(), "load": os.getloadavg()[0], "rows": []}
+    print(result["machine"], f"load {result['load']:.1f}")
     print("case                           codec         floor s   bulk s  uproot s  bulk/floor  uproot/bulk  Mev/s")
     for case, (branches, threads) in CASES.items():
         for codec in arguments.codecs:
@@ -163,8 +198,25 @@ def main() -> None:
             times = "  ".join(f"{row['median_s'][name]:8.4f}" for name in ("floor", "bulk", "uproot"))
             ratios = f"{row['bulk_over_floor']:10.2f}  {row['uproot_over_bulk']:11.2f}"
             print(f"{case:30} {codec:12} {times}  {ratios}  {row['events'] / row['median_s']['bulk'] / 1e6:5.1f}")
-    result["opening"] = opening(arguments.folder / f"events-{arguments.codecs[0]}.root", arguments.repeat)
-    print(f"opening a file of 15 branches: {result['opening']['open_s'] * 1e3:.1f} ms")
+    twelve = CASES["12 jagged branches, 2 threads"][0]
+    wide = tuple(f"C{i}_f{j}" for i in (3, 9) for j in range(6))
+    result["first_chunk"] = [
+        first_chunk(arguments.folder / name, branches, arguments.repeat)
+        for name, branches in (("wide-zlib.root", wide), ("events-zlib.root", twelve))
+    ]
+    for row in result["first_chunk"]:
+        ours, uproot_s = row["median_s"]["ours"] * 1e3, row["median_s"]["uproot"] * 1e3
+        print(f"first chunk of {row['file']}: {ours:.1f} ms, uproot {uproot_s:.1f} ms, ratio {row['ratio']:.1f}")
+    result["cache"] = [
+        second_pass(arguments.folder / f"events-{codec}.root", branches, threads, arguments.repeat)
+        for codec in ("zlib", "lzma")
+        for branches, threads in CASES.values()
+    ]
+    for row in result["cache"]:
+        file, cache = row["median_s"]["file"] * 1e3, row["median_s"]["cache"] * 1e3
+        print(
+            f"{row['file']}, {row['threads']} threads: {file:.1f} ms, from the cache {cache:.1f} ms, {row['ratio']:.1f}"
+        )
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -4,8 +4,8 @@
     root/bin/python bench/write_root.py FOLDER [--events 1000000]
 
 One file a codec, at the settings that ROOT (ZLIB 1, LZ4 4, ZSTD 5) and CMS (LZMA 9) use: muons and electrons as NanoAOD
-has them, floats with a mantissa of 10 bits as CMS writes them. Runs in ROOT's environment, so it imports nothing of
-gpuhiggs.
+has them, floats with a mantissa of 10 bits as CMS writes them. And ``wide-zlib.root`` with 1,502 branches, for what it
+takes to open a file. Runs in ROOT's environment, so it imports nothing of gpuhiggs.
 """
 
 from __future__ import annotations
@@ -86,6 +86,33 @@ void write_events(const char* path, int setting, long long n) {
     }
     tree.Write();
 }
+
+void write_wide(const char* path, int setting, long long n) {
+    TFile file(path, "RECREATE", "", setting);
+    TTree tree("Events", "Events");
+    static UInt_t counts[40];
+    static Float_t values[40][4];
+    static Bool_t fired[700];
+    UInt_t run = 1;
+    ULong64_t event = 0;
+    tree.Branch("run", &run, "run/i");
+    tree.Branch("event", &event, "event/l");
+    for (int i = 0; i < 700; ++i) tree.Branch(Form("HLT_path%d", i), &fired[i], Form("HLT_path%d/O", i));
+    for (int i = 0; i < 40; ++i) {
+        tree.Branch(Form("nC%d", i), &counts[i], Form("nC%d/i", i));
+        for (int j = 0; j < 19; ++j) tree.Branch(Form("C%d_f%d", i, j), values[i], Form("C%d_f%d[nC%d]/F", i, j, i));
+    }
+    TRandom3 random(1);
+    for (; event < static_cast<ULong64_t>(n); ++event) {
+        for (int i = 0; i < 700; ++i) fired[i] = (7 * i + event) % 97 == 0;
+        for (int i = 0; i < 40; ++i) {
+            counts[i] = random.Integer(4);
+            for (UInt_t j = 0; j < counts[i]; ++j) values[i][j] = ten_bits(random.Exp(20));
+        }
+        tree.Fill();
+    }
+    tree.Write();
+}
 """
 
 
@@ -102,6 +129,9 @@ def main() -> None:
         path = arguments.folder / f"events-{codec}.root"
         ROOT.write_events(str(path), setting, arguments.events)
         print(path, path.stat().st_size)
+    wide = arguments.folder / "wide-zlib.root"
+    ROOT.write_wide(str(wide), SETTINGS["zlib"], arguments.events // 5)
+    print(wide, wide.stat().st_size)
 
 
 if __name__ == "__main__":

@@ -29,14 +29,13 @@ from gpuhiggs.inference.significance import (
     DiscoveryResult,
     HypothesisTest,
     LimitResult,
-    ToyTest,
     discovery,
     expected_discovery,
     hypothesis_test,
-    toy_test,
     upper_limit,
 )
 from gpuhiggs.inference.templates import Luminosity, Normalisation, build_workspace
+from gpuhiggs.inference.toy_tests import ToyTest, toy_test
 from gpuhiggs.inference.toys import ToyFits, fit_toys
 
 __all__ = [

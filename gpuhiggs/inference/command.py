@@ -24,7 +24,8 @@ from gpuhiggs.inference.model import ParameterSetting, Workspace, load_workspace
 from gpuhiggs.inference.pyhf_json import from_pyhf
 from gpuhiggs.inference.pyhf_patch import patched
 from gpuhiggs.inference.scan import grid_around, profile_scan, profile_scan_2d
-from gpuhiggs.inference.significance import discovery, toy_test, upper_limit
+from gpuhiggs.inference.significance import discovery, upper_limit
+from gpuhiggs.inference.toy_tests import toy_test
 
 SCAN_POINTS, GRID_POINTS = 41, 31
 

@@ -106,7 +106,7 @@ def test_another_version_of_the_format(shared: Path, tmp_path: Path, monkeypatch
     assert len({one.parent for one in entries(cache)}) == 2
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_damaged_is_never_trusted(shared: Path, tmp_path: Path, data: st.DataObject) -> None:
     path, cache = shared / "data" / ADL, ColumnCache(tmp_path / "c")

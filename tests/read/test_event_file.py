@@ -39,7 +39,9 @@ LACKING = {
     "cms/TT_OpenData2015_200ev.root": (),
     "cms/TT_Run3_v12_200ev.root": ("electrons.bdt", "fsr_photons"),
     "cms/ttH_HToGG_M125_2017_100ev.root": (),
-    "cms/ttH_HToGG_M125_2017_photons_electrons_1000ev.root": (*EVENTS, "muons", "fsr_photons", "jets", "met.pt"),
+    "cms/ttH_HToGG_M125_2017_photons_electrons_1000ev.root": (
+        *EVENTS, "muons", "fsr_photons", "jets", "met.pt", "met.phi",
+    ),
     "atlas/data_A.4lep.root": ("events.luminosity_block",),
     "atlas/data_B.4lep.root": ("events.luminosity_block",),
 }  # fmt: skip

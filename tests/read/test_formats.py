@@ -186,7 +186,7 @@ def test_a_truncated_parquet_file(files: dict[str, Path], tmp_path: Path, kept: 
 
 
 @pytest.mark.parametrize("kind", ["ntuple", "plain"])
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=35, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_files(
     files: dict[str, Path], arrays: dict[str, ak.Array], tmp_path: Path, kind: str, data: st.DataObject

@@ -80,7 +80,7 @@ def test_uproot_is_not_asked(shared: Path, caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(data=st.data())
 def test_mutated_metadata(shared: Path, data: st.DataObject) -> None:
     """None, or an answer, soon."""

@@ -74,7 +74,7 @@ def test_nothing_is_left(files: dict[str, Path], codec: str, monkeypatch: pytest
 
 
 @pytest.mark.parametrize("codec", CODECS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_short_cut_and_long_way_agree(files: dict[str, Path], tmp_path: Path, codec: str, data: st.DataObject) -> None:
     wanted = branches(files[codec])
