@@ -149,10 +149,14 @@ class Problem:
         return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
 
     def best(self, likelihood: Likelihood) -> Minima:
-        """Return the lowest of the minima that are reached from the model's starting points."""
+        """Return the lowest of the minima that are reached from the model's starting points.
+
+        From each also by way of the minimum with symmetric errors: V(μ) makes valleys far from the measured values.
+        """
         starts = self.model.start[None]
         if self.model.starts is not None:
             starts = np.concatenate([starts, self.model.starts])
+        starts = np.concatenate([starts, likelihood.symmetric().minimise(starts, self.held).points])
         found = likelihood.minimise(starts, self.held)
         k = int(np.argmin(found.twice_nll))
         return Minima(*(part[k : k + 1] for part in found))

@@ -8,6 +8,7 @@ minimised by damped Gauss-Newton steps (Levenberg-Marquardt), all points of a sc
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from functools import cache
 from typing import NamedTuple
 
@@ -106,6 +107,12 @@ class Likelihood:
         self.n_parameters = 0 if model is None else len(model.parameters)
         self.n_theta = len(theory.NAMES) if any(term.nuisances for term in self.terms) else 0
         self.n_measured = sum(len(term.values) for term in self.terms)
+
+    def symmetric(self) -> Likelihood:
+        """Return the same with symmetric errors: it has no valley far away, where V(μ) is held at its lowest."""
+        other = copy(self)
+        other.terms = [term._replace(slope=np.zeros_like(term.slope)) for term in self.terms]
+        return other
 
     def _rates(self, points: Array, term: Terms) -> Rates:
         if self.model is None:
