@@ -141,7 +141,7 @@ def make_config(templates: dict[str, SimulatedSample], data: Path, luminosity: f
             "name": share.process,
             "process": share.sample,
             "kind": "simulation",
-            "files": [str(templates[share.process].path)],
+            "files": [str(templates[share.process].path.resolve())],  # as in any configuration that is read
             "cross_section": templates[share.process].cross_section,
         }
         for share in reversed(SHARES)
@@ -151,7 +151,7 @@ def make_config(templates: dict[str, SimulatedSample], data: Path, luminosity: f
         "process": "pseudo-data",
         "kind": "data",
         "primary_dataset": "all",
-        "files": [str(data)],
+        "files": [str(data.resolve())],
     }
     raw = {
         "title": "gpuhiggs simulation",

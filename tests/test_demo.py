@@ -27,7 +27,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.setitem(demo.MODEL, "channels", {"4l": "*"})
         patch.setitem(demo.MODEL, "edges", [106, 118, 130, 140])
         patch.setitem(demo.MODEL, "normalisations", demo.MODEL["normalisations"][:2])
-        assert demo.run(place, n_events=N_EVENTS, workers=1, luminosity=LUMINOSITY) == 0
+        patch.chdir(place.parent)
+        assert demo.run(Path("out"), n_events=N_EVENTS, workers=1, luminosity=LUMINOSITY) == 0
         made = {path: path.stat().st_mtime_ns for path in (place / "simulation").glob("*4l*.root")}
         digest = (place / "digest.txt").read_text()
         assert demo.run(place, n_events=N_EVENTS, workers=2, luminosity=LUMINOSITY) == 0
@@ -82,6 +83,8 @@ def test_kept_configuration_is_the_one_that_ran(folder: Path) -> None:
     kept = config.load(folder / "config.yaml")
     assert kept.model is not None
     assert kept.luminosity == LUMINOSITY
+    files = [Path(path) for dataset in kept.datasets for path in dataset.files]
+    assert all(path.is_absolute() and path.exists() for path in files), "wherever it is run from"
 
 
 def test_pulls_of_toys(folder: Path) -> None:
