@@ -1,4 +1,4 @@
-"""The part of a report that interprets: signal strengths, couplings, what they exclude, from published and own results."""
+"""The part of a report that interprets: strengths, couplings and what they exclude, published and of own runs."""
 
 from __future__ import annotations
 
