@@ -1,8 +1,8 @@
 """The documentation as a reader would work through it: its files written, its commands and its Python run, in order.
 
 A fenced block is run in a folder of the page's own if it is ``sh`` or ``python``. A comment before it says otherwise:
-``<!-- file: NAME -->`` (its text is that file), ``<!-- output -->`` (the command before must have printed these lines; a
-line ``…`` stands for any), ``<!-- not run: REASON -->``.
+``<!-- file: NAME -->`` (its text is that file), ``<!-- output -->`` (the command before must have printed these lines;
+``…`` stands for any text, or for any lines), ``<!-- not run: REASON -->``.
 """
 
 from __future__ import annotations

@@ -20,7 +20,8 @@ IDS = [page.relative_to(CHECKOUT).as_posix() for page in PAGES]
 
 
 def test_a_block_is_read_with_its_mark() -> None:
-    text = "# T\n\n<!-- file: a.yaml -->\n```yaml\na: 1\n```\n\n```sh\nls\n```\n<!-- not run: no network -->\n\n  ```sh\n  x\n  ```\n"
+    text = "# T\n\n<!-- file: a.yaml -->\n```yaml\na: 1\n```\n\n```sh\nls\n```\n"
+    text += "<!-- not run: no network -->\n\n  ```sh\n  x\n  ```\n"
     assert blocks(text) == [
         Block(4, "yaml", "file", "a.yaml", "a: 1\n"),
         Block(8, "sh", "", "", "ls\n"),
