@@ -29,7 +29,7 @@ def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> li
     if twice := {name for name in names if list(names).count(name) > 1}:
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)
-    view: View = "stxs" if model in models.VIEWS else "strengths"
+    view = models.VIEWS.get(model, "strengths")
     found = []
     for name in names:
         if name not in PUBLISHED and Path(name).is_dir():
@@ -141,10 +141,10 @@ def tell_known(console: Console | None = None) -> None:
     """Print every model and every published set of measurements."""
     console = console or Console()
     table = Table("model", "it measures")
-    inputs = {view: [published("atlas-run2", view)] for view in ("strengths", "stxs")}
+    views: tuple[View, ...] = ("strengths", "production", "stxs")
+    inputs = {view: [published("atlas-run2", view)] for view in views}
     for name, factory in models.MODELS.items():
-        view = "stxs" if name in models.VIEWS else "strengths"
-        made = factory(inputs[view])
+        made = factory(inputs[models.VIEWS.get(name, "strengths")])
         names = ", ".join(made.names[:10]) + (f", … ({len(made.names)})" if len(made.names) > 10 else "")
         table.add_row(name, f"{made.title}: {names}")
     console.print(table)
