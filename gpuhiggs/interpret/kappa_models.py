@@ -112,7 +112,7 @@ RATIOS = (
 def lambda_ratios(inputs: Inputs) -> Model:
     """κ_gZ = κ_g κ_Z/κ_H and ratios λ_ij = κ_i/κ_j: nothing is assumed of the total width.
 
-    Ten numbers, as in ATLAS' fit (auxiliary figure 21 of Nature 607 (2022) 52 says ten degrees of freedom); charm is the
+    Ten numbers: ATLAS gives its fit (Nature 607 (2022) 52, auxiliary figure 21) ten degrees of freedom; charm is the
     tenth that its inputs measure.
     """
 
