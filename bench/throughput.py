@@ -24,7 +24,7 @@ from typing import Any
 
 from bench import in_memory
 from bench.channels import CASES
-from gpuhiggs import channels, engine
+from gpuhiggs import channels, processing
 from gpuhiggs.kernels import launch
 
 MIXES = (0.02, 0.40)
@@ -74,7 +74,7 @@ def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[s
     seconds = []
     for _ in range(repeat + 1):  # the first call warms up
         began = time.process_time()
-        counts, selected = engine.run_kernel(prepared, columns, n_events)
+        counts, selected = processing.run_kernel(prepared, columns, n_events)
         seconds.append(time.process_time() - began)
     seconds = seconds[1:]
     return {

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuhiggs import channels, engine, normalisation
+from gpuhiggs import channels, engine, inspection, normalisation, preparation, processing
 from gpuhiggs.books import Progress
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
@@ -154,7 +154,7 @@ def test_progress(three_files: Configure) -> None:
 @given(st.integers(0, 10**12), st.integers(1, 2**24))
 def test_work_items_cover_a_file_once(entries: int, chunk_size: int) -> None:
     chunk_size = max(chunk_size, entries // 1000)
-    items = engine.work_items(FileInfo("d", "p", "u", entries, None), chunk_size)
+    items = inspection.work_items(FileInfo("d", "p", "u", entries, None), chunk_size)
     assert items[0].start == 0
     assert items[-1].stop == entries
     assert all(a.stop == b.start for a, b in itertools.pairwise(items))
@@ -453,14 +453,14 @@ def test_an_error_nobody_thought_of_is_a_failure_of_its_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     paths = [write_nanoaod(tmp_path / f"{name}.root", four_muon_events(5)) for name in "ab"]
-    plain = engine._process
+    plain = processing.process
 
-    def out_of_memory(prepared: engine.Prepared, item: WorkItem, cache: ColumnCache | None) -> Partial:
+    def out_of_memory(prepared: preparation.Prepared, item: WorkItem, cache: ColumnCache | None) -> Partial:
         if item.path == str(paths[0]):
             raise MemoryError
         return plain(prepared, item, cache)
 
-    monkeypatch.setattr(engine, "_process", out_of_memory)
+    monkeypatch.setattr(processing, "process", out_of_memory)
     tally = engine.run(four_muon_config(data("d", "First", *paths)))
     assert [failure.error for failure in tally.failures] == [f"{paths[0]}: MemoryError: "]
     assert entries(tally, "d")[0] == 5

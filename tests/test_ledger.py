@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuhiggs import engine, ledger
+from gpuhiggs import engine, inspection, ledger, preparation
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.histogram import Counts
@@ -186,7 +186,7 @@ def counting(done: list[Any]) -> Callable[[Callable[[Any], Any], Work], Iterator
 def test_a_stopped_run_goes_on_with_what_is_missing(tmp_path: Path, configured: Configure, after: int) -> None:
     config = configured()
     whole = engine.run(config)
-    n_steps = 6 + sum(len(engine.work_items(info, 8)) for info in whole.complete)
+    n_steps = 6 + sum(len(inspection.work_items(info, 8)) for info in whole.complete)
     with Ledger(tmp_path / "ledger") as book, pytest.raises(Interrupted):
         engine.run(config, stopped_after(after), ledger=book)
     done: list[Any] = []
@@ -225,7 +225,7 @@ def test_a_change_invalidates_exactly_what_it_must(
     assert _steps(config, folder) == 0, "both are there"
     monkeypatch.setattr("gpuhiggs.kernels.launch.source_hash", lambda program: "another kernel")
     with Ledger(folder) as book:
-        prints = {"mc": engine.fingerprint(config.model_dump_json(by_alias=True), "mc")}
+        prints = {"mc": preparation.fingerprint(config.model_dump_json(by_alias=True), "mc")}
         assert book.kept(prints, [("mc", path) for path in config.datasets[0].files]).dropped == 3
 
 
