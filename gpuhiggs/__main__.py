@@ -244,6 +244,21 @@ def _spread(arguments: list[str]) -> list[str]:
     return found
 
 
+@app.command(epilog="Example: gpuhiggs examples atlas-hzz4l.yaml")
+def examples(
+    name: Annotated[str | None, typer.Argument(help="The one to copy here; without it, list all.")] = None,
+) -> None:
+    """Copy a configuration or a channel to start from into the working folder."""
+    from . import examples as shipped
+
+    if name is None:
+        titles = shipped.titles()
+        width = max(map(len, titles))
+        sys.stdout.writelines(f"{name:<{width}}  {title}\n" for name, title in titles.items())
+    else:
+        sys.stdout.write(f"{shipped.copy(name, Path())}\n")
+
+
 @app.command(epilog="Example: gpuhiggs combine --data atlas-run2 cms-run2 --model kappa-effective --json kappa.json")
 def combine(
     data: Annotated[
