@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -50,7 +50,7 @@ def draw_pseudo_data(
     mu: float = 1.0,
     mass: float = MASS,
     recorded: Recorded | None = None,
-    repeated: Collection[str] = (),
+    repeated: Sequence[str] = (),
     changed: Mapping[str, Change] | None = None,
 ) -> PseudoData:
     """Draw the events that an experiment would record, and write them as data: without weights or truth.

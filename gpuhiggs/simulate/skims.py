@@ -1,4 +1,4 @@
-"""What is kept of simulated events as pseudo-data, where keeping all would take too long: skims by trigger and objects."""
+"""What is kept of simulated events as pseudo-data where all of them would be too many: skims by trigger and objects."""
 
 from __future__ import annotations
 
@@ -47,16 +47,12 @@ def electrons_and_muons(events: ak.Array) -> Bools:
 def rescale_diphotons(events: ak.Array, random: np.random.Generator) -> ak.Array:
     """Give each pair of photons a mass of its own, drawn from a power law, by scaling all momenta of its event.
 
-    QCD has no scale of its own, so that a pair of another mass looks the same but for a factor. The power is that of the
-    events themselves, by maximum likelihood. So a few thousand simulated events make a spectrum without lumps.
+    QCD has no scale of its own, so that a pair of another mass looks the same but for a factor. The power is that of
+    the events themselves, by maximum likelihood. So a few thousand simulated events make a spectrum without lumps.
     """
     mass = _diphoton_mass(events)
     drawn = _power_law(_power(mass), random.random(len(mass)))
     factor = (drawn / mass).astype(np.float32)
-    return _scaled(events, factor)
-
-
-def _scaled(events: ak.Array, factor: Floats) -> ak.Array:
     for name in _MOMENTA:
         events = ak.with_field(events, events[name] * factor, name)
     return events
@@ -64,8 +60,8 @@ def _scaled(events: ak.Array, factor: Floats) -> ak.Array:
 
 def _diphoton_mass(events: ak.Array) -> Floats:
     """Mass of the two hardest photons above the trigger's thresholds in GeV, 0 without; shape (events,)."""
-    pt, eta, phi = (ak.to_numpy(ak.fill_none(ak.pad_none(events[f"Photon_{v}"], 2, clip=True), 0.0)) for v in ("pt", "eta", "phi"))
-    pt, eta, phi = (values.astype(np.float64) for values in (pt, eta, phi))
+    first_two = (ak.pad_none(events[f"Photon_{name}"], 2, clip=True) for name in ("pt", "eta", "phi"))
+    pt, eta, phi = (ak.to_numpy(ak.fill_none(values, 0.0)).astype(np.float64) for values in first_two)
     squared = 2.0 * pt[:, 0] * pt[:, 1] * (np.cosh(eta[:, 0] - eta[:, 1]) - np.cos(phi[:, 0] - phi[:, 1]))
     hard = (pt[:, 0] > _PHOTON_PT[0]) & (pt[:, 1] > _PHOTON_PT[1])
     mass: Floats = np.where(hard, np.sqrt(np.maximum(squared, 0.0)), 0.0)
