@@ -6,7 +6,7 @@ Parameters are independent of each other, and each moves all processes and bins 
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import hist
@@ -14,6 +14,7 @@ import numpy as np
 
 from .. import systematics
 from ..config import RunConfig
+from ..fit_config import ModelConfig
 
 Systematics = dict[str, dict[str, "hist.Hist[Any]"]]
 """Name → process → histogram with axes (parameter, side, variable): content at ±1 σ, summed over categories."""
@@ -106,7 +107,7 @@ def _normalisations(
 ) -> list[tuple[str, np.ndarray, float, float]]:
     """Return what the model says of a process: parameter, the content that it scales, factors up and down."""
     model = config.model
-    if model is None:
+    if model is None or process in _determined_by_data(model):
         return []
     everything = histogram.project(histogram.axes[1].name).values()
     size = model.luminosity_uncertainty
@@ -114,14 +115,19 @@ def _normalisations(
     for entry in model.normalisations:
         if entry.processes is not None and process not in entry.processes:
             continue
-        contents = everything
-        if entry.channels is not None:
-            patterns = [model.channels[channel] for channel in entry.channels]
-            contents = _of_categories(histogram, patterns)
+        contents = everything if entry.channels is None else _of_channels(histogram, model, entry.channels)
         found.append((entry.parameter, contents, entry.up, entry.down or 1 / entry.up))
     return found
 
 
-def _of_categories(histogram: hist.Hist[Any], patterns: list[str]) -> np.ndarray:
+def _determined_by_data(model: ModelConfig) -> set[str]:
+    """Return the backgrounds whose normalisation is a free parameter of the fit."""
+    found = {name for entry in model.free for name in entry.processes}
+    return found | set(model.smooth.processes if model.smooth else ())
+
+
+def _of_channels(histogram: hist.Hist[Any], model: ModelConfig, channels: Sequence[str]) -> np.ndarray:
+    """Return the content of the categories that channels of the model take."""
+    patterns = [p.strip() for channel in channels for p in model.channels[channel].categories.split("|")]
     wanted = [any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns) for name in histogram.axes[0]]
     return np.asarray(histogram.values()[np.flatnonzero(wanted)].sum(axis=0))

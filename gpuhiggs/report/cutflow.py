@@ -79,7 +79,9 @@ def _table(run: Record) -> Table:
         is_data = column.name in run.of_kind("data")
         if not is_data:
             columns.append(column)
-        columns.append(Column(column.name if is_data else f"{column.name}, simulated", [row["entries"] for row in rows]))
+        columns.append(
+            Column(column.name if is_data else f"{column.name}, simulated", [row["entries"] for row in rows])
+        )
     caption = "Events expected with the statistical error of the simulation, and how many were simulated; data counted."
     return Table("cutflow_table", "Cutflow", caption, Numbers(tuple(columns)), frozenset({len(steps(run)) - 1}))
 

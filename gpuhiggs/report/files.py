@@ -59,7 +59,10 @@ def _draw(figure: Figure, stem: Path) -> bytes | str:
             if engine := canvas.get_layout_engine():
                 engine.execute(canvas)  # once, not for each format
                 canvas.set_layout_engine("none")
-        except (ValueError, GpuhiggsError) as error:  # a label that is no LaTeX, a colour that is none, a fit that fails
+        except (
+            ValueError,
+            GpuhiggsError,
+        ) as error:  # a label that is no LaTeX, a colour that is none, a fit that fails
             plt.close("all")
             return str(error).strip().splitlines()[-1]
         write(stem.with_suffix(".pdf"), lambda path: canvas.savefig(path))

@@ -160,7 +160,7 @@ def to_hepdata(tables: Sequence[Numbers], name: str, description: str) -> str:
         }
         for table in tables
     ]
-    return yaml.dump_all(documents, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120)  # type: ignore[no-any-return]
+    return yaml.dump_all(documents, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120)
 
 
 NOTHING = "-"

@@ -67,7 +67,9 @@ def _navigation(sections: Sequence[Section]) -> str:
             group = section.group
             items.append(f'<li class="group">{escape(group)}</li>')
         items.append(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>')
-    return f'<nav aria-label="Contents"><details open><summary>Contents</summary><ol>{"".join(items)}</ol></details></nav>'
+    return (
+        f'<nav aria-label="Contents"><details open><summary>Contents</summary><ol>{"".join(items)}</ol></details></nav>'
+    )
 
 
 def _section(section: Section, drawn: Drawn, figures: Iterator[int], tables: Iterator[int]) -> Iterator[str]:

@@ -80,9 +80,27 @@ def run(
         except KeyboardInterrupt:
             console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
             return 1
-    with stages.stage("results"):
-        histograms = normalisation.histograms(config, tally)
-        varied = normalisation.varied(config, tally)
+    results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
+    tell(console, results)
+    console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
+    converged = all(part["converged"] for part in results.get("fit", {}).values())
+    whole = not config.skim or "skim" in results
+    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+
+
+def _conclude(
+    config: RunConfig,
+    folder: Path,
+    tally: Tally,
+    pieces: skim.Pieces | None,
+    stages: Stages,
+    *,
+    workers: int,
+    resume: bool,
+) -> dict[str, Any]:
+    """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
+    with stages.stage("histograms"):
+        histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
         results = run_folder.summary(config, tally, histograms)
     if pieces is not None:
         with stages.stage("skim"):
@@ -91,16 +109,12 @@ def run(
         _fit(config, tally, folder, histograms, varied, results)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
-    measured = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
-    record = Record(folder.resolve().name, folder, config, results, histograms, systematics, measured)
+    performance = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
+    record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
     with stages.stage("report"):
         page.publish(folder, strength.head(record), run_sections.sections(record))
-    run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(measured, indent=1))
-    tell(console, results)
-    console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
-    converged = all(part["converged"] for part in results.get("fit", {}).values())
-    whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
+    return results
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:

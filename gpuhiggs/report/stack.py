@@ -23,7 +23,7 @@ FAINT = 0.02
 """A signal below this share of the highest bin is drawn a second time, as a line and scaled up."""
 
 
-class _Content(NamedTuple):
+class Content(NamedTuple):
     """What a figure shows, summed over categories."""
 
     axis: Any
@@ -34,32 +34,33 @@ class _Content(NamedTuple):
 
     @property
     def expected(self) -> np.ndarray:
+        """The sum of the simulation."""
         return np.asarray(np.sum(list(self.stacked.values()), axis=0))
 
 
 def figure(run: Record, name: str) -> Figure:
     """Return the figure of one histogram of a run."""
-    content = _content(run, name)
-    spec = run.histograms[name]
-    what = "events that pass all cuts but the one on it" if name.startswith("n_minus_one") else "selected events"
-    parts = [f"{_plain(content.axis.label)}: {what}, all categories together; {run.conditions}."]
+    content = content_of(run, name)
+    title, _ = split_unit(plain(content.axis.label))
+    caption = f"Selected events, all categories together; {run.conditions}. {explained(run, content)}"
+    return Figure(name, title or name, caption, partial(_draw, run, content), (numbers(content),))
+
+
+def explained(run: Record, content: Content) -> str:
+    """Say what the points, the areas and the band of a figure are."""
+    parts = []
     if content.data is not None:
-        parts.append(f"Points: {', '.join(p for p in run.of_kind('data') if p in spec)}, with Poisson intervals of 68 %.")
+        parts.append(f"Points: {', '.join(run.of_kind('data'))}, with Poisson intervals of 68 %.")
     if content.stacked:
         parts.append(f"Stacked: simulated {', '.join(reversed(content.stacked))}.")
     if content.band is not None:
         sources = content.band.sources
         shown = ", ".join(sources[:7]) + (f" and {len(sources) - 7} more" if len(sources) > 7 else "")
-        parts.append(f"Hatched: {shown}, in quadrature.")
-    return Figure(name, _title(run, name), " ".join(parts), partial(_draw, run, content), (_numbers(run, content),))
+        parts.append(f"Hatched: {shown}{', in quadrature' if len(sources) > 1 else ''}.")
+    return " ".join(parts)
 
 
-def _title(run: Record, name: str) -> str:
-    label = _plain(run.config.selection.histograms[name].label) if name in run.config.selection.histograms else name
-    return f"{label.split('[')[0].strip()}: all other cuts" if name.startswith("n_minus_one") else label.split("[")[0]
-
-
-def _plain(label: str) -> str:
+def plain(label: str) -> str:
     """Return a label without LaTeX, as far as that goes."""
     words = {r"\ell": "ℓ", r"\gamma": "γ", r"\Delta": "Δ", r"\phi": "φ", r"\eta": "η", r"\mu": "μ", r"\times": "×"}
     for command, sign in words.items():
@@ -67,7 +68,8 @@ def _plain(label: str) -> str:
     return re.sub(r"[${}_^]|\\[a-z]+ ?", "", label)
 
 
-def _content(run: Record, name: str) -> _Content:
+def content_of(run: Record, name: str) -> Content:
+    """Add up a histogram over categories."""
     by_process = run.histograms[name]
     simulated = [process for process in run.of_kind("simulation") if process in by_process]
     order = sorted(simulated, key=lambda process: process in run.signals)
@@ -78,7 +80,7 @@ def _content(run: Record, name: str) -> _Content:
         return np.asarray(by_process[process].project(axis.name).values())
 
     templates = {process: by_process[process] for process in order}
-    return _Content(
+    return Content(
         axis,
         {process: summed(process) for process in order},
         band(run.config, templates, run.systematics.get(name, {})) if order else None,
@@ -86,8 +88,9 @@ def _content(run: Record, name: str) -> _Content:
     )
 
 
-def _numbers(run: Record, content: _Content) -> Numbers:
-    name, unit = split_unit(_plain(content.axis.label))
+def numbers(content: Content, table: str = "") -> Numbers:
+    """Return what a figure shows, bin by bin."""
+    name, unit = split_unit(plain(content.axis.label))
     columns = [bins(name, content.axis.edges, unit)]
     if content.data is not None:
         low, high = garwood(content.data)
@@ -97,7 +100,7 @@ def _numbers(run: Record, content: _Content) -> Numbers:
         statistical = Errors(content.band.statistical, -content.band.statistical, "of which statistical")
         columns.append(Column("all simulation", content.expected, errors=(total, statistical)))
     columns += [Column(process, values) for process, values in content.stacked.items()]
-    return Numbers(tuple(columns))
+    return Numbers(tuple(columns), table)
 
 
 def split_unit(label: str) -> tuple[str, str]:
@@ -119,21 +122,15 @@ def colors(run: Record, processes: list[str]) -> list[str]:
     return [given.get(name) or next(free) for name in processes]
 
 
-def _draw(run: Record, content: _Content) -> matplotlib.figure.Figure:
+def _draw(run: Record, content: Content) -> matplotlib.figure.Figure:
     ratio = content.data is not None and content.band is not None
     canvas, axes = plt.subplots(
         2 if ratio else 1, 1, figsize=(SIZE[0], SIZE[1] + 1.6 * ratio), sharex=True, squeeze=False,
         gridspec_kw={"height_ratios": [3, 1]} if ratio else None,
     )  # fmt: skip
     main = axes[0, 0]
-    if content.stacked:
-        _stack(main, run, content)
-    if content.data is not None:
-        names = run.of_kind("data")
-        _points(main, content, content.data, run.label(names[0]) if len(names) == 1 else "Data")
-    main.set(ylabel=_events_per(content.axis), xlim=(content.axis.edges[0], content.axis.edges[-1]))
-    _limits(main, content)
-    _legend(main)
+    fill(main, run, content)
+    legend(main)
     heading(main, run.config.title, run.luminosity, run.config.sqrt_s)
     if ratio:
         _ratio(axes[1, 0], content)
@@ -141,7 +138,18 @@ def _draw(run: Record, content: _Content) -> matplotlib.figure.Figure:
     return canvas
 
 
-def _stack(axes: Any, run: Record, content: _Content) -> None:
+def fill(axes: Any, run: Record, content: Content) -> None:
+    """Draw simulation, its band and data into one panel."""
+    if content.stacked:
+        _stack(axes, run, content)
+    if content.data is not None:
+        names = run.of_kind("data")
+        _points(axes, content, content.data, run.label(names[0]) if len(names) == 1 else "Data")
+    axes.set(ylabel=_events_per(content.axis), xlim=(content.axis.edges[0], content.axis.edges[-1]))
+    _limits(axes, content)
+
+
+def _stack(axes: Any, run: Record, content: Content) -> None:
     names = list(content.stacked)
     mplhep.histplot(
         list(content.stacked.values()), content.axis.edges, ax=axes, stack=True, histtype="fill",
@@ -162,11 +170,13 @@ def _uncertainty(band: Band) -> str:
     return "Stat. unc." if len(band.sources) == 1 else "Stat. + syst. unc."
 
 
-def _points(axes: Any, content: _Content, data: np.ndarray, label: str) -> None:
+def _points(axes: Any, content: Content, data: np.ndarray, label: str) -> None:
     """Draw data where there are events, with the width of the bin where bins differ."""
     low, high = garwood(data)
     seen = data > 0
-    widths = np.diff(content.axis.edges)[seen] / 2 if not np.allclose(content.axis.widths, content.axis.widths[0]) else None
+    widths = (
+        np.diff(content.axis.edges)[seen] / 2 if not np.allclose(content.axis.widths, content.axis.widths[0]) else None
+    )
     errors = (data - low)[seen], (high - data)[seen]
     axes.errorbar(
         content.axis.centers[seen], data[seen], errors, widths, fmt="o", color="black", markersize=7, label=label
@@ -182,7 +192,7 @@ def _events_per(axis: Any) -> str:
     return f"Events / {width:.3g} {unit}".rstrip() if unit else f"Events / {width:.3g}" if width != 1 else "Events"
 
 
-def _limits(axes: Any, content: _Content) -> None:
+def _limits(axes: Any, content: Content) -> None:
     """Leave room for the legend above what is drawn."""
     high = 0.0
     if content.band is not None:
@@ -192,21 +202,27 @@ def _limits(axes: Any, content: _Content) -> None:
     axes.set_ylim(0, 1.45 * high if high > 0 else 1)
 
 
-def _legend(axes: Any) -> None:
-    """List data first, then the stack from its top, then the uncertainty, then lines."""
+def ordered_legend(axes: Any) -> tuple[list[Any], list[str]]:
+    """Return data first, then the stack from its top, then the uncertainty, then lines."""
     handles, labels = axes.get_legend_handles_labels()
-    is_line = [label.startswith("signal ×") for label in labels]
-    is_data = [hasattr(handle, "has_xerr") for handle in handles]
-    is_band = [label.endswith("unc.") for label in labels]
-    rank = [0 if d else 3 if n else 2 if b else 1 for d, b, n in zip(is_data, is_band, is_line, strict=True)]
-    order = sorted(range(len(labels)), key=lambda i: rank[i])
-    axes.legend(
-        [handles[i] for i in order], [labels[i] for i in order], ncols=2, loc="upper center", columnspacing=1.0,
-        handletextpad=0.5, fontsize=18 if len(order) <= 8 else 15,
-    )  # fmt: skip
+    ranked = sorted(zip(map(_rank, handles, labels), range(len(labels)), strict=True))
+    return [handles[i] for _, i in ranked], [labels[i] for _, i in ranked]
 
 
-def _ratio(axes: Any, content: _Content) -> None:
+def _rank(handle: Any, label: str) -> int:
+    if hasattr(handle, "has_xerr"):
+        return 0
+    return 3 if label.startswith("signal ×") else 2 if label.endswith("unc.") else 1
+
+
+def legend(axes: Any) -> None:
+    """Draw the legend in two columns above what is drawn."""
+    handles, labels = ordered_legend(axes)
+    size = 18 if len(labels) <= 8 else 15
+    axes.legend(handles, labels, ncols=2, loc="upper center", columnspacing=1.0, handletextpad=0.5, fontsize=size)
+
+
+def _ratio(axes: Any, content: Content) -> None:
     """Draw data over simulation, with the uncertainty of each on its own."""
     assert content.band is not None
     assert content.data is not None

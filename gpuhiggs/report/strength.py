@@ -133,4 +133,3 @@ def _table(run: Record) -> Table:
     )
     columns = (Column("parameter", names, independent=True), *(column(part) for part in PARTS if part in fits))
     return Table("parameters", "Fitted parameters", caption, Numbers(columns))
-

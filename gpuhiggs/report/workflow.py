@@ -19,7 +19,7 @@ class Stage(NamedTuple):
     """One box."""
 
     name: str
-    count: str
+    passed: str
     detail: str
 
 
@@ -29,7 +29,7 @@ def figure(run: Record) -> Figure:
     numbers = Numbers(
         (
             Column("stage", [stage.name for stage in found], independent=True),
-            Column("what went through", [stage.count for stage in found]),
+            Column("what went through", [stage.passed for stage in found]),
             Column("of which", [stage.detail for stage in found]),
         )
     )
@@ -57,9 +57,9 @@ def stages(run: Record) -> list[Stage]:
         if "trigger" in passed:
             found.append(Stage("Trigger", f"{passed['trigger']:,}", _share(passed["trigger"], read)))
         found.append(Stage("Selected", f"{passed[names[-1]]:,}", _share(passed[names[-1]], read)))
-    if run.histograms and next(iter(run.histograms.values())):
-        categories = max(len(h.axes[0]) for by_process in run.histograms.values() for h in by_process.values())
-        found.append(Stage("Histograms", f"{len(run.histograms)}", f"{categories} categories"))
+    sizes = [len(h.axes[0]) for by_process in run.histograms.values() for h in by_process.values()]
+    if sizes:
+        found.append(Stage("Histograms", f"{len(run.histograms)}", f"{max(sizes)} categories"))
     if "fit" in results:
         part = "observed" if "observed" in results["fit"] else "expected"
         mu = results["fit"][part]["parameters"]["mu"]
@@ -76,13 +76,15 @@ def _share(part: int, whole: int) -> str:
 def _draw(found: list[Stage]) -> matplotlib.figure.Figure:
     canvas, axes = plt.subplots(figsize=(16, 2.9))
     axes.set_axis_off()
-    widths = [1.0 + 0.055 * max(0, len(stage.count) - 9) for stage in found]
+    widths = [1.0 + 0.055 * max(0, len(stage.passed) - 9) for stage in found]
     gap, x = 0.3, 0.0
     for number, (stage, width) in enumerate(zip(found, widths, strict=True)):
         _box(axes, stage, x, width, is_last=number == len(found) - 1)
         if number:
             axes.add_patch(
-                FancyArrowPatch((x - gap + 0.02, 0.5), (x - 0.02, 0.5), arrowstyle="-|>", mutation_scale=22, color="#555")
+                FancyArrowPatch(
+                    (x - gap + 0.02, 0.5), (x - 0.02, 0.5), arrowstyle="-|>", mutation_scale=22, color="#555"
+                )
             )
         x += width + gap
     axes.set(xlim=(-0.05, x - gap + 0.05), ylim=(0, 1))
@@ -92,8 +94,10 @@ def _draw(found: list[Stage]) -> matplotlib.figure.Figure:
 def _box(axes: Any, stage: Stage, x: float, width: float, *, is_last: bool) -> None:
     color = "#bd1f01" if is_last else "#3f90da"
     style = "round,pad=0,rounding_size=0.06"
-    axes.add_patch(FancyBboxPatch((x, 0.08), width, 0.84, style, facecolor=color + "18", edgecolor=color, linewidth=1.8))
+    axes.add_patch(
+        FancyBboxPatch((x, 0.08), width, 0.84, style, facecolor=color + "18", edgecolor=color, linewidth=1.8)
+    )
     middle = x + width / 2
     axes.text(middle, 0.76, stage.name, ha="center", va="center", fontsize=17, color=color, fontweight="bold")
-    axes.text(middle, 0.48, stage.count, ha="center", va="center", fontsize=19)
+    axes.text(middle, 0.48, stage.passed, ha="center", va="center", fontsize=19)
     axes.text(middle, 0.22, stage.detail, ha="center", va="center", fontsize=14, color="#555")
