@@ -180,7 +180,7 @@ def test_only_what_is_recorded_is_drawn(make_sample: MakeSample, tmp_path: Path)
     sample = make_sample("ggH_4l", np.ones(2000))
 
     def first_half(events: ak.Array) -> np.ndarray:
-        return ak.to_numpy(events.MET_pt) < 1000
+        return np.asarray(ak.to_numpy(events.MET_pt) < 1000)
 
     def doubled(events: ak.Array, random: np.random.Generator) -> ak.Array:
         return ak.with_field(events, 2 * events.MET_pt, "MET_pt")
