@@ -74,7 +74,7 @@ class Cuda:
         self._alone = threading.Lock()
 
     def launches(self, call: Call) -> Iterator[np.ndarray]:
-        """Run a kernel; yield the gate's sums, as a rule once, while the others are in ``call.out`` and ``call.tables``.
+        """Run a kernel; yield the gate's sums, as a rule once; the others are in ``call.out`` and ``call.tables`` then.
 
         Whoever takes them empties the sums before the next.
 
