@@ -7,7 +7,7 @@ same integers whichever it is.
 from __future__ import annotations
 
 from .call import Call, DeviceArray, bytes_of
-from .choice import DEVICES, Device, open_device, problem
+from .choice import DEVICES, Device, gpus, open_device, problem
 from .cpu import Cpu
 
-__all__ = ["DEVICES", "Call", "Cpu", "Device", "DeviceArray", "bytes_of", "open_device", "problem"]
+__all__ = ["DEVICES", "Call", "Cpu", "Device", "DeviceArray", "bytes_of", "gpus", "open_device", "problem"]

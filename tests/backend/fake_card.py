@@ -78,7 +78,7 @@ class FakeCard:
 
     description = "a GPU of NumPy"
     multiprocessors = 4
-    errors = (FakeError,)
+    errors: tuple[type[Exception], ...] = (FakeError,)
 
     def __init__(self, limit: int = 2**40) -> None:
         self.limit = limit

@@ -16,7 +16,7 @@ from gpuhiggs.backend import Call, Cpu, bytes_of
 from gpuhiggs.backend.card import OutOfMemory
 from gpuhiggs.backend.cuda import DEPTH, Cuda
 from gpuhiggs.errors import DeviceLostError, RunError
-from gpuhiggs.histogram import Counts
+from gpuhiggs.histogram import Accumulators, Counts
 from tests.backend.fake_card import FakeCard
 
 N = 3_000
@@ -112,7 +112,7 @@ def test_threads_share_a_gpu(prepared: Any, columns: Any, expected: Any) -> None
 
 def call_of(prepared: Any, columns: Any) -> Call:
     n = columns.events.run.size
-    out = prepared.channel.out(processing.Accumulators(prepared.specs).kernel, n)
+    out = prepared.channel.out(Accumulators(prepared.specs).kernel, n)
     ranges = processing.ranges_of(prepared, columns, n)
     return Call(prepared.channel.program, columns, prepared.cuts.value, prepared.tables.value, out, ranges)
 
