@@ -63,7 +63,7 @@ def _numbers(found: Budget) -> Numbers:
 def _figure(statistics: Statistics, found: Budget) -> Figure:
     caption = (
         f"{statistics.what}. Error of {readable(found.parameter)} by source: groups of nuisance parameters are fixed "
-        "one after the other, each is given the difference in quadrature that this makes, and what is left is statistics."
+        "one after the other, each is given the difference in quadrature that this makes, and the rest is statistics."
     )
     return Figure("budget", "Uncertainty budget", caption, partial(_draw, statistics, found), (_numbers(found),))
 

@@ -54,8 +54,8 @@ def blocks(run: Record) -> list[Block]:
 def _figure(decay: Decay) -> Figure:
     caption = (
         "Schematic, not to scale: production of the Higgs boson in proton-proton collisions, its decay in this "
-        "channel, and where the detector sees what comes out. Filled ends: the layer that stops and measures a particle; "
-        "neutrinos leave, and the momentum that is missing across the beam tells of them."
+        "channel, and where the detector sees what comes out. Filled ends: the layer that stops and measures a "
+        "particle; neutrinos leave, and the momentum that is missing across the beam tells of them."
     )
     columns = (
         Column("particle", list(decay.particles), independent=True),
