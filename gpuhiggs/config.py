@@ -81,6 +81,25 @@ class ClassifierConfig(Model):
         return self
 
 
+class BlindConfig(Model):
+    """Where a selection has its signal: data are withheld there until ``unblind: true``."""
+
+    categories: tuple[str, ...] = Field(min_length=1)
+    """Patterns of the categories that hold signal; ``"*"``: all of them."""
+    windows: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Histograms that resolve the signal, and where: data are shown outside. Others are withheld as a whole."""
+    last_step: str
+    """Last row of the cutflow that is shown: later ones would tell the number of events."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, (low, high) in self.windows.items():
+            if not low < high:
+                msg = f"windows.{name}: the lower end must be below the upper, got {low} and {high}"
+                raise ValueError(msg)
+        return self
+
+
 class SelectionConfig(Model):
     """The selection of one channel: every cut and every binning."""
 
@@ -97,6 +116,8 @@ class SelectionConfig(Model):
     classifier: ClassifierConfig | None = None
     absent: tuple[str, ...] = ()
     """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
+    blind: BlindConfig | None = None
+    """Where the signal is; null: nothing is ever withheld."""
 
 
 class DatasetConfig(Model):
@@ -196,6 +217,8 @@ class RunConfig(Model):
     """The fit that ends the run; none if not given."""
     skim: tuple[Literal["parquet", "root"], ...] = ()
     """Formats in which the selected events are written, a file a dataset; none: they are not."""
+    unblind: bool = False
+    """Whether data are shown and fitted where the selection has its signal (``selection.blind``)."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
 

@@ -44,7 +44,7 @@ class Measurement(NamedTuple):
 
     workspace: inference.Workspace
     parts: dict[str, Part]
-    """``expected``, and ``observed`` where there are data."""
+    """``expected``, and ``observed`` where there are data; ``control`` instead while the signal regions are blind."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``fit`` part of ``results.json``."""
@@ -109,12 +109,25 @@ def measure(
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)
-    workspace = build(config, model, histograms[model.histogram], (varied or {}).get(model.histogram))
+    by_process = histograms[model.histogram]
+    workspace = build(config, model, by_process, (varied or {}).get(model.histogram))
     flat = inference.flatten(workspace)
     parts = {"expected": _part(flat, inference.asimov(flat))}
     if workspace.channels[0].observed is not None:
         parts["observed"] = _part(flat, inference.observed(flat, workspace))
+    elif counts := {name: _shown(h) for name, h in _observed(config, model, by_process).items()}:
+        try:
+            control = inference.restricted(workspace, counts)
+        except InputError:  # every bin is withheld, or nothing in the others is free: there is nothing to fit
+            return Measurement(workspace, parts)
+        shown = inference.flatten(control)
+        parts["control"] = Part(inference.fit(shown, inference.observed(shown, control)), None, None, ())
     return Measurement(workspace, parts)
+
+
+def _shown(histogram: hist.Hist[Any]) -> list[float | None]:
+    """Return the counts of a data histogram, None where they are withheld."""
+    return [None if np.isnan(count) else float(count) for count in histogram.values()]
 
 
 def _part(flat: inference.FlatModel, data: inference.Data) -> Part:
@@ -149,16 +162,15 @@ def build(
     varied: dict[str, hist.Hist[Any]] | None = None,
 ) -> inference.Workspace:
     """Build the workspace of a model from the histogram of each process, and the same with variations."""
-    data = {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+    data = _data(config)
     templates: dict[str, dict[str, hist.Hist[Any]]] = {}
-    observed: dict[str, hist.Hist[Any]] = {}
     for channel, pattern in model.channels.items():
-        summed = {name: _rebinned(_sum(h, channel, pattern), model) for name, h in by_process.items()}
+        summed = {n: _rebinned(_sum(h, channel, pattern), model) for n, h in by_process.items() if n not in data}
         # A process without any event in the window of a channel plays no part in it.
-        templates[channel] = {name: h for name, h in summed.items() if name not in data and np.any(h.values())}
-        for name, h in summed.items():
-            if name in data:
-                observed[channel] = observed[channel] + h if channel in observed else h
+        templates[channel] = {name: h for name, h in summed.items() if np.any(h.values())}
+    observed = _observed(config, model, by_process)
+    if any(np.isnan(h.values()).any() for h in observed.values()):
+        observed = {}
     return inference.build_workspace(
         templates,
         signals=model.signals,
@@ -171,6 +183,22 @@ def build(
         shapes=_shapes(config, model, templates, varied),
         observed=observed or None,
     )
+
+
+def _data(config: RunConfig) -> set[str]:
+    return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+
+
+def _observed(
+    config: RunConfig, model: ModelConfig, by_process: dict[str, hist.Hist[Any]]
+) -> dict[str, hist.Hist[Any]]:
+    """Return the data in each channel of the model: none, where there are no data; NaN where they are withheld."""
+    found: dict[str, hist.Hist[Any]] = {}
+    for name in sorted(_data(config) & set(by_process)):
+        for channel, pattern in model.channels.items():
+            h = _rebinned(_sum(by_process[name], channel, pattern), model)
+            found[channel] = found[channel] + h if channel in found else h
+    return found
 
 
 def _shapes(

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import channels, file_list, variations
+from . import blinding, channels, file_list, variations
 from .catalogue import lumi_mask
 from .channels import Channel
 from .config import DatasetConfig, RunConfig
@@ -120,11 +120,13 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         selection.absent,
     )  # fmt: skip
     request.sources()
+    specs = channel.histograms(selection)
+    blinding.check(config, specs, channel.steps)
     return Prepared(
         config,
         dataset,
         channel,
-        variations.specs(config.variations, channel.histograms(selection), varied.names),
+        variations.specs(config.variations, specs, varied.names),
         varied,
         request,
         launch.record(type(cuts), cuts),
@@ -144,6 +146,7 @@ UNIMPORTANT = (
     "cluster",
     "redirectors",
     "lumi_mask",
+    "unblind",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
 UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")

@@ -26,6 +26,9 @@ figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
 """
 
 
+_PARTS = ("expected", "observed", "control")
+
+
 def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Path, str]]) -> str:
     """Return the page.
 
@@ -42,6 +45,7 @@ def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Pat
         f'<p class="quiet">Selection: {escape(results["reference"])}</p>',
         *_answer(results.get("fit")),
         *_no_fit(results.get("fit_error")),
+        *_blinding(results["blinding"]),
         *_warnings(results["warnings"]),
         *_failures(results["failures"]),
         "<h2>Figures</h2>",
@@ -107,12 +111,22 @@ def _answer(fit: dict[str, Any] | None) -> list[str]:
             )
             lines.extend(f'<p class="failed">{escape(problem)}</p>' for problem in part["problems"])
     if "observed" not in fit:
-        lines.append('<p class="quiet">There are no data in this run: only expectations are shown.</p>')
+        what = "Data are withheld in the signal regions" if "control" in fit else "There are no data in this run"
+        lines.append(f'<p class="quiet">{what}: only expectations are shown.</p>')
     return lines
 
 
 def _no_fit(error: str | None) -> list[str]:
     return [] if error is None else [f'<p class="failed">There is no fit: {escape(error)}</p>']
+
+
+def _blinding(blinding: dict[str, Any]) -> list[str]:
+    if blinding["blind"]:
+        return ['<p class="quiet">Blinded: data are withheld in the signal regions.</p>']
+    return [
+        f'<p class="quiet">Unblinded on {escape(entry["when"])}: {escape(", ".join(entry["datasets"]))}.</p>'
+        for entry in blinding["unblinded"]
+    ]
 
 
 def _warnings(warnings: list[str]) -> list[str]:
@@ -128,32 +142,43 @@ def _failures(failures: list[dict[str, Any]]) -> list[str]:
     return [f'<h2 class="failed">Not processed</h2><p>These files are not part of any number here.</p><ul>{items}</ul>']
 
 
-def _yields(yields: dict[str, dict[str, dict[str, float]]]) -> str:
+def _events(part: dict[str, float | None]) -> str:
+    return "withheld" if part["value"] is None else f"{part['value']:.2f} ± {part['error']:.2f}"
+
+
+def _total(parts: Iterable[dict[str, float | None]]) -> dict[str, float | None]:
+    """Add up yields; the sum of what is withheld in part is withheld."""
+    value, variance = 0.0, 0.0
+    for part in parts:
+        if part["value"] is None or part["error"] is None:
+            return {"value": None, "error": None}
+        value, variance = value + part["value"], variance + part["error"] ** 2
+    return {"value": value, "error": variance**0.5}
+
+
+def _yields(yields: dict[str, dict[str, dict[str, float | None]]]) -> str:
     categories = [name for name in next(iter(yields.values()), {}) if _nonzero(yields, name)]
     if not categories:
         return "<p>No event is selected.</p>"
-    rows = [
-        [category, *(f"{part[category]['value']:.2f} ± {part[category]['error']:.2f}" for part in yields.values())]
-        for category in categories
-    ]
-    totals = [
-        (sum(c["value"] for c in part.values()), sum(c["error"] ** 2 for c in part.values()) ** 0.5)
-        for part in yields.values()
-    ]
-    rows.append(["all", *(f"{value:.2f} ± {error:.2f}" for value, error in totals)])
+    rows = [[category, *(_events(part[category]) for part in yields.values())] for category in categories]
+    rows.append(["all", *(_events(_total(part.values())) for part in yields.values())])
     return _table(["category", *yields], rows)
 
 
-def _nonzero(yields: dict[str, dict[str, dict[str, float]]], category: str) -> bool:
-    return any(part[category]["error"] > 0 for part in yields.values())
+def _nonzero(yields: dict[str, dict[str, dict[str, float | None]]], category: str) -> bool:
+    return any((part[category]["error"] or 0.0) > 0 for part in yields.values())
+
+
+def counted(row: dict[str, Any]) -> str:
+    """Return a row of a cutflow as text: events expected, and entries."""
+    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"
 
 
 def _cutflow(by_process: dict[str, Any]) -> str:
     if not by_process:
         return "<p>No dataset could be processed.</p>"
     rows = [
-        [steps[0]["step"].replace("_", " "), *(f"{step['events']:.4g} ({step['entries']})" for step in steps)]
-        for steps in zip(*by_process.values(), strict=True)
+        [steps[0]["step"].replace("_", " "), *map(counted, steps)] for steps in zip(*by_process.values(), strict=True)
     ]
     return _table(["cut", *by_process], rows)
 
@@ -163,14 +188,16 @@ def _nuisances(fit: dict[str, Any] | None) -> list[str]:
     if fit is None:
         return []
     names = [name for name in fit["expected"]["parameters"] if "[" not in name]
-    rows = [
-        [name, *(interval(fit[part]["parameters"][name]) for part in ("expected", "observed") if part in fit)]
-        for name in names
-    ]
+    rows = [[name, *(_fitted(fit[part]["parameters"].get(name)) for part in _PARTS if part in fit)] for name in names]
     return [
         "<h2>Fitted parameters</h2>",
-        _table(["parameter", *(part for part in ("expected", "observed") if part in fit)], rows),
+        _table(["parameter", *(part for part in _PARTS if part in fit)], rows),
     ]
+
+
+def _fitted(estimate: dict[str, float | None] | None) -> str:
+    """Return a fitted parameter as text; one that the bins of this fit do not depend on is not there."""
+    return "–" if estimate is None else interval(estimate)
 
 
 def _datasets(datasets: dict[str, Any]) -> str:

@@ -79,6 +79,7 @@ def run(
             return 1
     histograms = normalisation.histograms(config, tally)
     results = run_folder.summary(config, tally, histograms)
+    results["blinding"] = run_folder.unblinded(folder, config)
     if pieces is not None:
         _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
     measured = _fit(config, tally, folder, histograms, results)
@@ -205,9 +206,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
-            table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
+            table.add_row(rows[0]["step"], *map(page.counted, rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
+        if part == "control":
+            continue  # what it says of the backgrounds is in the report; of the signal it says nothing
         mu = page.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
