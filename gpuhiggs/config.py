@@ -116,6 +116,8 @@ class SelectionConfig(Model):
     classifier: ClassifierConfig | None = None
     absent: tuple[str, ...] = ()
     """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
+    region_axes: dict[str, AxisConfig] = Field(default_factory=dict)
+    """Axes of the control regions of failing objects: those in whose bins rates are measured."""
     blind: BlindConfig | None = None
     """Where the signal is; null: nothing is ever withheld."""
 
@@ -155,6 +157,19 @@ class DatasetConfig(Model):
             msg = f"files listed twice: {', '.join(sorted(twice))}"
             raise ValueError(msg)
         return self
+
+
+class NonPromptConfig(Model):
+    """The background of objects that are not what they are selected as, from control regions of data."""
+
+    process: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    """What it is called in histograms, figures and the model."""
+    prompt: tuple[str, ...] = Field(min_length=1)
+    """Simulated processes whose objects are genuine: what control regions hold of them is subtracted."""
+    systematic: float = Field(gt=0, lt=1)
+    """Relative uncertainty of the prediction beside that of statistics: of the method and of what the fakes are."""
+    method: Literal["combined", "opposite-sign", "same-sign"] = "combined"
+    """In four leptons: which of the two methods is believed."""
 
 
 class ProcessStyle(Model):
@@ -213,6 +228,8 @@ class RunConfig(Model):
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)
     variations: VariationsConfig | None = None
     """Systematic variations; none if not given."""
+    nonprompt: NonPromptConfig | None = None
+    """The background of fakes from data; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
     skim: tuple[Literal["parquet", "root"], ...] = ()
