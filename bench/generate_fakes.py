@@ -81,9 +81,10 @@ def four_lepton_fakes(n: int, content: Content, seed: int) -> cms.Inputs:
         return {name: np.broadcast_to(np.asarray(values), pt.size)[mask] for name, values in whole.items()}
 
     jet_event, jets = random_jets(rng, n)
+    passing = dict.fromkeys(("triggers", "filters"), np.full(n, -1))
     is_muon = kind == 13
     built: cms.Inputs = built_inputs(cms.Inputs, n, {
-        "events": {**gate_events(rng, n), **dict.fromkeys(("triggers", "filters"), np.full(n, -1)), "gen_weight": np.ones(n)},
+        "events": {**gate_events(rng, n), **passing, "gen_weight": np.ones(n)},
         "muons": collection(Muons, n, event[is_muon], of(muons, is_muon)),
         "electrons": collection(Electrons, n, event[~is_muon], of(electrons, ~is_muon)),
         "fsr_photons": collection(FsrPhotons, n, event[:0], dict.fromkeys(("pt", "eta", "phi", "iso"), pt[:0])),

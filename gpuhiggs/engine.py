@@ -128,7 +128,7 @@ def run(
             if progress:
                 progress(books.progress())
     finally:
-        books.commit()  # whatever stops a run, what is done is kept
+        books.commit(everything=True)  # whatever stops a run, what is done is kept
     return books.finish()
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from typing import Any
 
 import numpy as np
 
-from . import variations
+from . import sparse, variations
 from .columns import launch_ranges
 from .errors import FileError, RunError
 from .histogram import Accumulators, Counts
@@ -45,7 +46,8 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         )
         raise RunError(msg)
     selected["entry"] = selected.pop("event") + item.start
-    return Partial(item, counts, selected, time.perf_counter() - began, read)
+    sums, memory = sparse.pack(counts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux: KiB
+    return Partial(item, sums, selected, time.perf_counter() - began, read, memory)
 
 
 def _extras(prepared: Prepared, events: EventFile, columns: Any, item: WorkItem) -> Branches | None:

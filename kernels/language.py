@@ -29,13 +29,20 @@ from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, inf
 from numba.extending import lower_builtin, lower_getattr_generic, models, register_model, type_callable
 from numba.np.numpy_support import from_dtype
 
+from .callees import CalleeCompiler
+
 
 def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
     function.__scalar__ = True  # type: ignore[attr-defined]
-    compiled: Any = njit(function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True)
+    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
+    compiled: Any = njit(function, no_cfunc_wrapper=True, **options)
     if not config.DISABLE_JIT:
-        compiled.get_call_template = without_literals(compiled.get_call_template)
+        callee: Any = njit(
+            function, no_cfunc_wrapper=True, no_cpython_wrapper=True, pipeline_class=CalleeCompiler, **options
+        )
+        compiled.get_call_template = without_literals(callee.get_call_template)
+        compiled.get_overload = callee.get_overload
     return compiled  # type: ignore[no-any-return]
 
 

@@ -1,4 +1,4 @@
-"""Rates: how often an object that passes the relaxed selection passes the full one, measured beside what tags the event.
+"""Rates: how often an object that passes the relaxed selection passes the full one, measured beside a tag.
 
 A rate is selected over all, f; a prediction takes selected over failing, f/(1 - f), for each failing object.
 """
@@ -17,7 +17,7 @@ ONE_SIGMA_OF_NONE = 1.15
 
 
 class Rates(NamedTuple):
-    """Rates by flavour and cell, shape (flavours, cells); a cell is a bin of pt in a region of |η|, inner ones first."""
+    """Rates by flavour and cell, shape (flavours, cells): a bin of pt in a region of |η|, inner ones first."""
 
     value: Floats
     error: Floats

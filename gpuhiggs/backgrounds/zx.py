@@ -109,7 +109,7 @@ def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Est
         nonprompt.process,
         {spec.name: to_hist(spec, template)},
         uncertainties,
-        _control(nonprompt, found, spec),
+        _control(config, found, spec),
         {
             "yields": {
                 state: {"value": float(v), "error": float(e)}
@@ -176,14 +176,15 @@ def _m4l(config: RunConfig) -> HistogramSpec:
     return next(spec for spec in specs if spec.name == "m4l")
 
 
-def _control(nonprompt: NonPromptConfig, found: Measured, spec: HistogramSpec) -> dict[str, dict[str, hist.Hist[Any]]]:
+def _control(config: RunConfig, found: Measured, spec: HistogramSpec) -> dict[str, dict[str, hist.Hist[Any]]]:
     """Return m4l in each control region, of data and of prompt simulation together."""
+    data = next(dataset.process for dataset in config.datasets if dataset.kind == "data")
     made = {}
     for name, region in found.regions.items():
         own = spec._replace(name=f"m4l_{name.replace(' ', '_')}", categories=kernel.STATES)
         made[own.name] = {
             "prompt": to_hist(own, region.prompt.summed(1)),
-            "data": to_hist(own, region.data.summed(1)),
+            data: to_hist(own, region.data.summed(1)),
         }
     return made
 

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation, skim
+from .. import backgrounds, cluster, engine, measurement, normalisation, skim
 from ..batch import batch
 from ..cluster_config import ClusterConfig
 from ..config import RunConfig
@@ -64,6 +64,7 @@ def run(
     """
     console = Console()
     measurement.check(config)
+    backgrounds.check(config)
     skim.require(config)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
@@ -78,11 +79,24 @@ def run(
             console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
             return 1
     histograms = normalisation.histograms(config, tally)
+    estimated, problem = _estimate(config, tally)
+    if estimated is not None:
+        histograms |= {
+            name: {estimated.process: template, **histograms[name]} for name, template in estimated.templates.items()
+        }
     results = run_folder.summary(config, tally, histograms)
     results["blinding"] = run_folder.unblinded(folder, config)
+    if estimated is not None:
+        results["nonprompt"] = estimated.summary
+        results["warnings"].extend(estimated.notes)
+    if problem is not None:
+        results["nonprompt_error"] = problem
+        results["warnings"].append(problem)
     if pieces is not None:
         _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
-    measured = _fit(config, tally, folder, histograms, results)
+    measured = _fit(config, tally, folder, histograms, results, estimated)
+    if estimated is not None:
+        histograms |= estimated.control
     run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
     figures = _draw(config, folder, histograms, measured, results["warnings"])
     run_folder.write_text(folder / run_folder.REPORT, page.page(config, results, figures))
@@ -90,7 +104,8 @@ def run(
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    missing = {"fit_error", "nonprompt_error"} & set(results)
+    return 0 if converged and whole and not tally.failures and not missing else 1
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -120,22 +135,34 @@ def _skim(
             pieces.finish(tally, results["skim"])
 
 
+def _estimate(config: RunConfig, tally: Tally) -> tuple[backgrounds.Estimate | None, str | None]:
+    """Return the background from data, or why there is none: the rest of a run stands, but its fit does not."""
+    try:
+        return backgrounds.estimate(config, tally), None
+    except InputError as error:
+        return None, str(error)
+
+
 def _fit(
     config: RunConfig,
     tally: Tally,
     folder: Path,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
+    estimated: backgrounds.Estimate | None,
 ) -> measurement.Measurement | None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
+        return None
+    if "nonprompt_error" in results:
+        results["fit_error"] = f"a background is missing: {results['nonprompt_error']}"
         return None
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return None
     try:
-        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
+        measured = measurement.measure(config, histograms, normalisation.varied(config, tally), estimated)
     except InputError as error:
         results["fit_error"] = str(error)
         return None

@@ -31,7 +31,7 @@ def make_run(
     datasets: list[dict[str, Any]] = [
         {"name": "data", "process": "data", "kind": "data", "primary_dataset": primary, "files": ["data"]}
     ]
-    tally = Tally()
+    infos, sums = [], Counts()
     for process, (columns, factor) in simulation.items():
         n = columns.events.run.size
         datasets.append(
@@ -40,9 +40,9 @@ def make_run(
                 "cross_section": factor * n / 1000.0,
             }
         )  # fmt: skip
-        tally.complete.append(FileInfo(process, process, process, n, float(n)))
+        infos.append(FileInfo(process, process, process, n, float(n)))
     n = sum(columns.events.run.size for columns in data)
-    tally.complete.append(FileInfo("data", "data", "data", n, None))
+    infos.append(FileInfo("data", "data", "data", n, None))
     raw = {"selection": config.shipped_selection(selection), "datasets": datasets, "lumi_mask": None, "luminosity": 1.0}
     loaded = config.validate(RunConfig, {**raw, **settings}, "test")
     text = loaded.model_dump_json(by_alias=True)
@@ -50,7 +50,9 @@ def make_run(
         prepared = preparation.prepare(text, name)
         for columns in parts:
             counts, _ = processing.run_kernel(prepared, columns, columns.events.run.size)
-            tally.counts = tally.counts + counts
+            sums = sums + counts
+    tally = Tally()
+    tally.restore(infos, sums)
     return Run(loaded, tally)
 
 
