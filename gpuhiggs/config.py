@@ -213,6 +213,8 @@ class RunConfig(Model):
     """Whether data are shown and fitted where the selection has its signal (``selection.blind``)."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
+    sqrt_s: float | None = Field(default=None, gt=0)
+    """Centre-of-mass energy in TeV, which figures say too."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -12,6 +12,7 @@ from . import backgrounds, channels, inference, workspace
 from .config import RunConfig
 from .errors import ConfigError, InputError
 from .fit_config import ModelConfig
+from .inference.joining import with_strengths
 from .workspace import POI
 
 SCAN_POINTS = 31
@@ -154,7 +155,8 @@ def measure(
     elif (control := _control(config, model, histograms, made)) is not None:
         parts["control"] = control
     if model.productions:
-        apart = workspace.by_production(made, model.productions)
+        strength = {process: name for name, group in model.productions.items() for process in group}
+        apart = with_strengths(made, strength)
         for name, part in parts.items():
             if name == "control":
                 continue

@@ -109,7 +109,7 @@ def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Est
         nonprompt.process,
         {spec.name: to_hist(spec, template)},
         uncertainties,
-        _control(config, found, spec),
+        _control(config, nonprompt, tally, spec),
         {
             "yields": {
                 state: {"value": float(v), "error": float(e)}
@@ -176,16 +176,19 @@ def _m4l(config: RunConfig) -> HistogramSpec:
     return next(spec for spec in specs if spec.name == "m4l")
 
 
-def _control(config: RunConfig, found: Measured, spec: HistogramSpec) -> dict[str, dict[str, hist.Hist[Any]]]:
-    """Return m4l in each control region, of data and of prompt simulation together."""
+def _control(
+    config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec
+) -> dict[str, dict[str, hist.Hist[Any]]]:
+    """Return m4l in each control region, of data and of each prompt process."""
+    _, by_m4l, _ = channels.find(config.selection.channel).regions(config.selection)
     data = next(dataset.process for dataset in config.datasets if dataset.kind == "data")
-    made = {}
-    for name, region in found.regions.items():
-        own = spec._replace(name=f"m4l_{name.replace(' ', '_')}", categories=kernel.STATES)
-        made[own.name] = {
-            "prompt": to_hist(own, region.prompt.summed(1)),
-            data: to_hist(own, region.data.summed(1)),
-        }
+    made: dict[str, dict[str, hist.Hist[Any]]] = {}
+    for process in (*nonprompt.prompt, data):
+        alone = nonprompt.model_copy(update={"prompt": (process,)})
+        read = four_lepton.split(control.read(config, alone, tally, by_m4l, spec.axis.bins + 2))
+        for name, region in read.items():
+            own = spec._replace(name=f"m4l_{name.replace(' ', '_')}", categories=kernel.STATES)
+            made.setdefault(own.name, {})[process] = to_hist(own, region.prompt.summed(1))
     return made
 
 
