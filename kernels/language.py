@@ -30,13 +30,21 @@ from numba.extending import lower_builtin, lower_getattr_generic, models, regist
 from numba.np.numpy_support import from_dtype
 
 
-def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
+def scalar(function: Callable[..., Any], forceinline: bool = False) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
     function.__scalar__ = True  # type: ignore[attr-defined]
-    compiled: Any = njit(function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True)
+    compiled: Any = njit(
+        function, nogil=True, error_model="numpy", fastmath=False, _nrt=False, no_cfunc_wrapper=True,
+        forceinline=forceinline,
+    )  # fmt: skip
     if not config.DISABLE_JIT:
         compiled.get_call_template = without_literals(compiled.get_call_template)
     return compiled  # type: ignore[no-any-return]
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a scalar function as a part of each of its callers: for what takes less time than the call."""
+    return scalar(function, forceinline=True)
 
 
 def is_scalar(function: Any) -> bool:

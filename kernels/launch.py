@@ -74,11 +74,11 @@ _DRIVER = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
 import numpy as np
 
 from gpuhiggs.kernels.fill import is_weight, settle, tally
-from gpuhiggs.kernels.language import add, column, local_int, record, scalar, take
-from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect
+from gpuhiggs.kernels.language import add, column, inlined, local_int, record, take
+from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect{names}
 
 
-@scalar
+@inlined
 def admit(event, inputs, cuts, tables, out, passed, units):
     weight = generator_weight(event, inputs, cuts)
     if not is_weight(weight):
@@ -98,7 +98,7 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         passed[i] = 0
     for i in range({n_rows}):
         units[i] = 0
-    for event in range(first, last):
+{plain}    for event in range(first, last):
         if admit(event, inputs, cuts, tables, out, passed, units):
             for shift in range(shifts):
                 body(event, shift, inputs, cuts, tables, out)
@@ -142,6 +142,13 @@ def process(shifts, selected, inputs, cuts, tables, out):
 '''
 
 
+_PLAIN = """\
+    if shifts == 1 and is_plain(cuts):  # all that is below, for weights of 1 and gates that are open
+        plain_range(first, last, inputs, cuts, out)
+        units[{n_gates}] = last - first
+        first = last
+"""
+
 _LOOP = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
 
 import {module} as bodies
@@ -180,8 +187,14 @@ def driver_source(program: Program | Loop) -> str:
         return _LOOP.format(
             module=program.module, function=program.function, arguments=f"first, last, row, {others}", others=others
         )
-    n_gates = len(program.namespace().GATES)
-    return _DRIVER.format(module=program.module, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1))
+    namespace = program.namespace()
+    n_gates = len(namespace.GATES)
+    has_plain = hasattr(namespace, "plain_range")
+    return _DRIVER.format(
+        module=program.module, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1),
+        plain=_PLAIN.format(n_gates=n_gates) if has_plain else "",
+        names=", is_plain, plain_range" if has_plain else "",
+    )  # fmt: skip
 
 
 # --- the cache -----------------------------------------------------------------------------------------------------

@@ -71,7 +71,7 @@ class Workspace:
     """What one thread works with at a time."""
 
     def __init__(self) -> None:
-        self._room = np.empty(ROOM, np.uint8), np.empty(ROOM, np.uint8), np.zeros(1, np.int64)
+        self._room: list[np.ndarray] = [np.empty(ROOM, np.uint8), np.empty(ROOM, np.uint8), np.zeros(1, np.int64)]
         self.places = np.zeros(PLACES, np.int64)
         for place, one in _FUNCTIONS.items():
             self.places[place] = _address(*one)

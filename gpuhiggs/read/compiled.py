@@ -1,9 +1,9 @@
 """The compiled part of ``native``: one basket from its bytes in the file to its values in their place.
 
-Only the values are decompressed. A jagged branch's baskets hold the offsets of their entries behind the values, a third
-to four fifths of all bytes, and the counter has said already what they are. LZ4 and ZSTD stop where the values end; LZ4's
-checksum is that of the compressed bytes. ZLIB's checksum is one over values and offsets: it is compared with that of the
-decompressed values and the offsets as they have to be, so that it covers the values as well as ever.
+Only the values are decompressed. A jagged branch's baskets hold the offsets of their entries behind the values, a
+third to four fifths of all bytes, and the counter has said already what they are. LZ4 and ZSTD stop where the values
+end; LZ4's checksum is that of the compressed bytes. ZLIB's checksum is one over values and offsets: it is compared with
+that of the decompressed values and the offsets as they have to be, so that it covers the values as well as ever.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ from .codecs import (
 LENGTH, ENTRIES, BORDER, FIRST, SIZE, WIDTH, TARGET, OFFSETS = range(8)
 """Columns of the table of baskets: ``native.Piece``."""
 
+L4, ZS, ZL = 0x4C34, 0x5A53, 0x5A4C
+"""ROOT's letters for the codecs."""
 _KEY = 45
 """Bytes of the shortest key of a basket; its number of entries and its last byte stand 9 and 5 before its end."""
 _LONGEST_MATCH = 258
@@ -136,8 +138,8 @@ def _copied(source: int, piece: Any, work: Any) -> None:
 
 
 # --- codecs --------------------------------------------------------------------------------------------------------
-# Each decompresses one block of *n* bytes at *source*, which holds *size*, to scratch memory from *to* on, at least up to
-# byte *stop* of the payload, and says whether everything was as expected.
+# Each decompresses one block of *n* bytes at *source*, which holds *size*, to scratch memory from *to* on, at least up
+# to byte *stop* of the payload, and says whether everything was as expected.
 
 
 @scalar
@@ -261,21 +263,18 @@ def _payload(address: int, at: int, whole: int, piece: Any, work: Any) -> Any:
         at += 9
         source = address + at
         good = False
-        if codec == 0x4C34:  # L4
+        if codec == L4:
             good = _lz4(source, n, size, to, stop, work)
-        elif codec == 0x5A53:  # ZS
+        elif codec == ZS:
             good = _zstd(source, n, size, to, stop, piece, work)
-        elif codec == 0x5A4C:  # ZL
+        elif codec == ZL:
             if at + n == length and to <= piece[BORDER] and _has_tail(piece, whole, work):
                 good = _zlib_values(source, n, to, piece, n_key, work)
             good = good or _zlib(source, n, size, to, work)
         if not good:
             return False
         at, to = at + n, to + size
-        if codec != 0x5A53:
-            done = _unpack(work[SCRATCH], done, min(to, stop), piece)
-        else:
-            done = to - to % max(piece[WIDTH], 1)
+        done = to - to % max(piece[WIDTH], 1) if codec == ZS else _unpack(work[SCRATCH], done, min(to, stop), piece)
     return True
 
 

@@ -5,8 +5,8 @@ baskets of one read are decoded in one compiled call that holds no lock: key, bl
 functions that the packages of ``blocks`` bring along and export.
 
 This is a short cut and nothing else: a basket that is not exactly as expected is left alone; ``bulk`` decodes it, or
-says what is wrong with it. Where a package does not export its functions, or they fail a first test, its codec is left to
-``bulk`` altogether.
+says what is wrong with it. Where a package does not export its functions, or they fail a first test, its codec is left
+to ``bulk`` altogether.
 """
 
 from __future__ import annotations
