@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from gpuhiggs import engine
+from gpuhiggs import preparation, processing
 from gpuhiggs.columns import assemble
 from gpuhiggs.config import load as load_config
 from gpuhiggs.histogram import Counts, Wide
@@ -55,7 +55,7 @@ def exact(wide: Wide) -> list[int]:
 
 def prepare(
     selection: str, kind: str = "simulation", weight_unit: float = 1.0, overrides: dict[str, Any] | None = None
-) -> engine.Prepared:
+) -> preparation.Prepared:
     """Return what a kernel needs besides columns, for one of the package's selections with *overrides*."""
     dataset: dict[str, Any] = {"name": DATASET, "process": DATASET, "kind": kind, "files": ["memory"]}
     if kind == "simulation":
@@ -67,12 +67,12 @@ def prepare(
         raw = {"selection": selection, "datasets": [dataset], "lumi_mask": None, "overrides": overrides or {}}
         path.write_text(yaml.safe_dump(raw))
         config = load_config(path)
-    return engine.prepare(config.model_dump_json(by_alias=True), DATASET)
+    return preparation.prepare(config.model_dump_json(by_alias=True), DATASET)
 
 
-def process(prepared: engine.Prepared, columns: Any) -> Processed:
+def process(prepared: preparation.Prepared, columns: Any) -> Processed:
     """Run a channel's kernel over all events of *columns*."""
-    counts, selected = engine.run_kernel(prepared, columns, columns.events.run.size)
+    counts, selected = processing.run_kernel(prepared, columns, columns.events.run.size)
     return Processed(counts, selected, prepared.channel.steps)
 
 

@@ -19,7 +19,7 @@ import uproot
 from bench import generate, in_memory
 from bench.adl import QUERIES
 from bench.channels import CASES
-from gpuhiggs import config, engine
+from gpuhiggs import config, preparation, processing
 from gpuhiggs.histogram import Counts, to_hist
 from gpuhiggs.kernels import launch
 from gpuhiggs.read import opened
@@ -57,10 +57,10 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def _prepared(query: str, path: Path) -> engine.Prepared:
+def _prepared(query: str, path: Path) -> preparation.Prepared:
     dataset = {"name": "events", "process": "events", "kind": "data", "files": [str(path)]}
     raw = {"selection": str(QUERIES / f"{query}.py"), "datasets": [dataset], "lumi_mask": None}
-    return engine.prepare(config.build(raw, path).model_dump_json(by_alias=True), "events")
+    return preparation.prepare(config.build(raw, path).model_dump_json(by_alias=True), "events")
 
 
 def _bytes(columns: Any) -> int:
@@ -78,7 +78,7 @@ def test_query(benchmark: Any, query: str, path: Path) -> None:
     with opened(str(path), prepared.request.schema.trees) as events:
         columns = events.read(events.resolve(prepared.request), 0, N_EVENTS)
     _noted(benchmark, "kernel, cpu", columns, N_EVENTS)
-    counts, _ = benchmark(engine.run_kernel, prepared, columns, N_EVENTS)
+    counts, _ = benchmark(processing.run_kernel, prepared, columns, N_EVENTS)
     assert counts.sums
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from bench import generate, in_memory
 from bench.throughput import machine
-from gpuhiggs import config, engine, variations
+from gpuhiggs import config, preparation, processing, variations
 from gpuhiggs.config import RunConfig
 from gpuhiggs.kernels import four_lepton
 
@@ -38,19 +38,19 @@ SETS = {"pdf": {"branch": "LHEPdfWeight", "members": "1-99", "reference": 0, "co
 """A hundred weights."""
 
 
-def prepare(declared: dict[str, Any] | None) -> engine.Prepared:
+def prepare(declared: dict[str, Any] | None) -> preparation.Prepared:
     """Return the channel with some variations, on all of its histograms but one: ten."""
     dataset = {"name": "events", "process": "events", "kind": "simulation", "files": ["memory"], "cross_section": None}
     raw = {"selection": config.shipped_selection(in_memory.CMS), "datasets": [dataset], "variations": declared}
-    return engine.prepare(config.validate(RunConfig, raw, "bench").model_dump_json(by_alias=True), "events")
+    return preparation.prepare(config.validate(RunConfig, raw, "bench").model_dump_json(by_alias=True), "events")
 
 
-def timed(made: engine.Prepared, columns: Any, n: int, branches: Any, repeat: int) -> tuple[list[float], str]:
+def timed(made: preparation.Prepared, columns: Any, n: int, branches: Any, repeat: int) -> tuple[list[float], str]:
     """Return the CPU seconds of each repeat, and the digest."""
     seconds, digest = [], ""
     for _ in range(repeat + 1):  # the first call compiles
         began = time.thread_time()
-        digest = engine.run_kernel(made, columns, n, branches)[0].digest()
+        digest = processing.run_kernel(made, columns, n, branches)[0].digest()
         seconds.append(time.thread_time() - began)
     return seconds[1:], digest
 

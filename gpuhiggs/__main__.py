@@ -222,7 +222,11 @@ def fit(
 
 def _spread(arguments: list[str]) -> list[str]:
     """Repeat an option before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
-    several = {"fit": ("--poi", "--scan", "--set", "--freeze", "--minos"), "combine": ("--data", "--operator")}
+    several = {
+        "fit": ("--poi", "--scan", "--set", "--freeze", "--minos"),
+        "combine": ("--data", "--operator"),
+        "interpret": ("--data", "--run", "--luminosity"),
+    }
     repeated = several.get(next(iter(arguments), ""))
     if repeated is None:
         return arguments
@@ -240,6 +244,21 @@ def _spread(arguments: list[str]) -> list[str]:
     return found
 
 
+@app.command(epilog="Example: gpuhiggs examples atlas-hzz4l.yaml")
+def examples(
+    name: Annotated[str | None, typer.Argument(help="The one to copy here; without it, list all.")] = None,
+) -> None:
+    """Copy a configuration or a channel to start from into the working folder."""
+    from . import examples as shipped
+
+    if name is None:
+        titles = shipped.titles()
+        width = max(map(len, titles))
+        sys.stdout.writelines(f"{name:<{width}}  {title}\n" for name, title in titles.items())
+    else:
+        sys.stdout.write(f"{shipped.copy(name, Path())}\n")
+
+
 @app.command(epilog="Example: gpuhiggs combine --data atlas-run2 cms-run2 --model kappa-effective --json kappa.json")
 def combine(
     data: Annotated[
@@ -249,6 +268,9 @@ def combine(
     json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
     operator: Annotated[list[str] | None, typer.Option(help="SMEFT operators to fit together.")] = None,
     plane: Annotated[int, typer.Option(min=0, help="Profile a plane of N x N points (models of two numbers).")] = 0,
+    posterior: Annotated[
+        bool, typer.Option(help="Sample the posterior too, flat priors (needs the extra bayes).")
+    ] = False,
     repair: Annotated[bool, typer.Option(help="Repair a correlation matrix that is not positive definite.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show every model and every set of measurements.")] = False,
 ) -> None:
@@ -262,7 +284,44 @@ def combine(
     if model is None:
         msg = "--model is needed; gpuhiggs combine --list shows all"
         raise InputError(msg)
-    command.run(data or ["atlas-run2"], model, json_file=json, chosen=operator or (), points=plane, repair=repair)
+    command.run(
+        data or ["atlas-run2"], model, json_file=json, chosen=operator or (), points=plane, repair=repair,
+        posterior=posterior,
+    )  # fmt: skip
+
+
+@app.command(
+    epilog="Examples: gpuhiggs interpret width --data atlas-run2 --json width.json;"
+    " gpuhiggs interpret mass --run RUN_DIR; gpuhiggs interpret sm --sqrt-s 13.6"
+)
+def interpret(
+    question: Annotated[
+        str,
+        typer.Argument(
+            help="width (partial, total, lifetime), projections (κ at the HL-LHC), mass (precision against"
+            " luminosity), vacuum (its instability scale), benchmarks (beyond the SM), orders (gg → H, LO to N³LO)"
+            " or sm (predictions).",
+            show_default=False,
+        ),
+    ],
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements, or folders of finished runs (atlas-run2).")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="A κ model, for width and projections (kappa-effective).")] = None,
+    run: Annotated[list[Path] | None, typer.Option(help="Finished runs whose peaks mass takes.")] = None,
+    luminosity: Annotated[list[float] | None, typer.Option(help="fb⁻¹; several make several points.")] = None,
+    m_h: Annotated[float | None, typer.Option(help="Mass in GeV (125.09).")] = None,
+    sqrt_s: Annotated[float | None, typer.Option(help="Centre-of-mass energy in TeV (13).")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write the numbers to this file.")] = None,
+) -> None:
+    """Answer what follows from the measurements: widths, precision to come, points beyond the SM, predictions."""
+    from .interpret import questions
+
+    options = questions.Options(
+        data=tuple(data or ()), model=model, runs=tuple(run or ()), luminosity=tuple(luminosity or ()), m_h=m_h,
+        sqrt_s=sqrt_s,
+    )  # fmt: skip
+    questions.run(question, options, json)
 
 
 @app.command(epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")

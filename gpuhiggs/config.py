@@ -20,6 +20,7 @@ from . import channel_file
 from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
+from .fit_config import ModelConfig
 from .frozen import Model as Model
 from .histogram import Axis
 from .variation_config import VariationsConfig
@@ -143,32 +144,6 @@ class ProcessStyle(Model):
     color: str | None = None
 
 
-class NormalisationConfig(Model):
-    """An uncertainty of normalisation: a factor *up* at +1 σ and *down* (without it 1/up) at -1 σ."""
-
-    parameter: str
-    up: float = Field(gt=0)
-    down: float | None = Field(default=None, gt=0)
-    processes: tuple[str, ...] | None = None
-    """Which processes it scales; all of them if not given."""
-    channels: tuple[str, ...] | None = None
-    """Which channels of the model it holds for; all of them if not given."""
-
-
-class ModelConfig(Model):
-    """The statistical model: what is fitted to the data."""
-
-    histogram: str
-    edges: tuple[float, ...] = Field(min_length=2)
-    """The fit's bins: they begin and end where the histogram's do."""
-    channels: dict[str, str] = Field(min_length=1)
-    """Channels of the model, each the sum of the categories that match a pattern, such as ``"* 4mu"``."""
-    signals: tuple[str, ...] = Field(min_length=1)
-    """Processes that the signal strength mu scales."""
-    luminosity_uncertainty: float = Field(gt=0, lt=1)
-    normalisations: tuple[NormalisationConfig, ...] = ()
-
-
 class RunConfig(Model):
     """A whole run."""
 
@@ -198,6 +173,8 @@ class RunConfig(Model):
     """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
+    sqrt_s: float | None = Field(default=None, gt=0)
+    """Centre-of-mass energy in TeV, which figures say too."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
@@ -230,9 +207,9 @@ class RunConfig(Model):
                 there_is = ", ".join(sorted(known_processes))
                 msg = f"model.signals: no simulation of {', '.join(unknown)}; there is {there_is}"
                 raise ValueError(msg)
-            if self.model.histogram not in self.selection.histograms:
+            if strange := [name for name in self.model.histograms if name not in self.selection.histograms]:
                 known_histograms = ", ".join(self.selection.histograms)
-                msg = f"model.histogram: unknown {self.model.histogram!r}; known: {known_histograms}"
+                msg = f"model.histogram: unknown {strange[0]!r}; known: {known_histograms}"
                 raise ValueError(msg)
         for dataset in self.datasets:
             known = self.selection.triggers

@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
-import fnmatch
-import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import hist
 import numpy as np
 
-from . import channels, inference, systematics
-from .config import ModelConfig, RunConfig
+from . import channels, inference, workspace
+from .config import RunConfig
 from .errors import ConfigError, InputError
+from .fit_config import ModelConfig
+from .inference.joining import with_strengths
+from .workspace import POI
 
 SCAN_POINTS = 31
-POI = "mu"
 
-Templates = dict[str, dict[str, "hist.Hist[Any]"]]
-"""Channel → process → histogram."""
+
+class Strengths(NamedTuple):
+    """A fit with a signal strength for each production: their names, and the fit."""
+
+    names: tuple[str, ...]
+    fit: inference.FitResult
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON form: the strengths alone, with their correlation where a fit has them all free."""
+        form = self.fit.to_json()
+        parameters: Any = form["parameters"]
+        places = [self.fit.free.index(name) for name in self.names if name in self.fit.free]
+        covariance = self.fit.covariance[np.ix_(places, places)]
+        errors = np.sqrt(np.diag(covariance))
+        return {
+            "parameters": {name: parameters[name] for name in self.names},
+            "names": [self.fit.free[place] for place in places],
+            "correlation": (covariance / np.outer(errors, errors)).tolist(),
+            "converged": form["converged"],
+            "notes": form["notes"],
+        }
 
 
 class Part(NamedTuple):
@@ -28,6 +47,7 @@ class Part(NamedTuple):
     scan: inference.ScanResult | None
     discovery: inference.DiscoveryResult | None
     problems: tuple[str, ...]
+    productions: Strengths | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the JSON form."""
@@ -36,6 +56,7 @@ class Part(NamedTuple):
             "scan": None if self.scan is None else self.scan.to_json(),
             "discovery": None if self.discovery is None else self.discovery.to_json(),
             "problems": list(self.problems),
+            **({} if self.productions is None else {"productions": self.productions.to_json()}),
         }
 
 
@@ -62,27 +83,38 @@ def check(config: RunConfig) -> None:
     model = config.model
     if model is None:
         return
-    specs = channels.find(config.selection.channel).histograms(config.selection)
-    spec = next(spec for spec in specs if spec.name == model.histogram)
-    _positions(spec.axis.to_hist().edges, model)
+    specs = {spec.name: spec for spec in channels.find(config.selection.channel).histograms(config.selection)}
     taken: dict[str, str] = {}
-    for channel, pattern in model.channels.items():
-        for category in _matching(spec.categories, channel, pattern):
+    for channel, region in model.channels.items():
+        spec = specs[model.histogram_of(channel)]
+        workspace.positions(spec.axis.to_hist().edges, model.edges_of(channel), spec.name)
+        for category in workspace.matching(spec.categories, channel, region.categories):
             other = taken.setdefault(category, channel)
             if other != channel:
                 msg = f"model.channels: {category!r} is in {other} and in {channel}"
                 raise ConfigError(msg)
-    if left := [category for category in spec.categories if category not in taken]:
-        msg = f"model.channels: no channel takes {', '.join(left)}"
+    categories = specs[model.histogram].categories
+    if model.left_out is not None:
+        taken |= dict.fromkeys(workspace.matching(categories, "left_out", model.left_out), "left_out")
+    if left := [category for category in categories if category not in taken]:
+        msg = f"model.channels: no channel takes {', '.join(left)}; left_out says so of those that none should"
         raise ConfigError(msg)
+    _check_names(config, model)
+
+
+def _check_names(config: RunConfig, model: ModelConfig) -> None:
+    """Refuse uncertainties and free factors of what is not there."""
     processes = {dataset.process for dataset in config.datasets if dataset.kind == "simulation"}
-    for entry in model.normalisations:
-        for what, names, known in (
-            ("process", entry.processes, processes),
-            ("channel", entry.channels, model.channels),
-        ):
+    entries: list[tuple[str, Sequence[str] | None, Sequence[str] | None]] = [
+        *((f"normalisations: {entry.parameter}", entry.processes, entry.channels) for entry in model.normalisations),
+        *((f"free: {entry.parameter}", entry.processes, entry.channels) for entry in model.free),
+    ]
+    if model.smooth is not None:
+        entries.append(("smooth", model.smooth.processes, None))
+    for place, of_processes, of_channels in entries:
+        for what, names, known in (("process", of_processes, processes), ("channel", of_channels, model.channels)):
             if unknown := [name for name in names or () if name not in known]:
-                msg = f"model.normalisations: {entry.parameter}: unknown {what} {', '.join(unknown)}"
+                msg = f"model.{place}: unknown {what} {', '.join(unknown)}"
                 raise ConfigError(msg)
 
 
@@ -109,12 +141,25 @@ def measure(
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)
-    workspace = build(config, model, histograms[model.histogram], (varied or {}).get(model.histogram))
-    flat = inference.flatten(workspace)
+    made = workspace.build(config, model, histograms, varied)
+    flat = inference.flatten(made)
     parts = {"expected": _part(flat, inference.asimov(flat))}
-    if workspace.channels[0].observed is not None:
-        parts["observed"] = _part(flat, inference.observed(flat, workspace))
-    return Measurement(workspace, parts)
+    if made.channels[0].observed is not None:
+        parts["observed"] = _part(flat, inference.observed(flat, made))
+    if model.productions:
+        strength = {process: name for name, group in model.productions.items() for process in group}
+        apart = with_strengths(made, strength)
+        for name, part in parts.items():
+            parts[name] = part._replace(productions=_strengths(apart, observed=name == "observed"))
+    return Measurement(made, parts)
+
+
+def _strengths(apart: inference.Workspace, *, observed: bool) -> Strengths:
+    """Fit a signal strength for each production."""
+    flat = inference.flatten(apart)
+    data = inference.observed(flat, apart) if observed else inference.asimov(flat)
+    names = (apart.poi, *apart.pois)
+    return Strengths(names, inference.fit(flat, data, minos=names))
 
 
 def _part(flat: inference.FlatModel, data: inference.Data) -> Part:
@@ -140,112 +185,3 @@ def _scan(flat: inference.FlatModel, data: inference.Data, best: inference.FitRe
     low = max(0.0, mu.value - 4 * mu.error)
     values = np.linspace(low, mu.value + 4 * mu.error, SCAN_POINTS)
     return inference.profile_scan(flat, data, POI, values, best=best)
-
-
-def build(
-    config: RunConfig,
-    model: ModelConfig,
-    by_process: dict[str, hist.Hist[Any]],
-    varied: dict[str, hist.Hist[Any]] | None = None,
-) -> inference.Workspace:
-    """Build the workspace of a model from the histogram of each process, and the same with variations."""
-    data = {dataset.process for dataset in config.datasets if dataset.kind == "data"}
-    templates: dict[str, dict[str, hist.Hist[Any]]] = {}
-    observed: dict[str, hist.Hist[Any]] = {}
-    for channel, pattern in model.channels.items():
-        summed = {name: _rebinned(_sum(h, channel, pattern), model) for name, h in by_process.items()}
-        # A process without any event in the window of a channel plays no part in it.
-        templates[channel] = {name: h for name, h in summed.items() if name not in data and np.any(h.values())}
-        for name, h in summed.items():
-            if name in data:
-                observed[channel] = observed[channel] + h if channel in observed else h
-    return inference.build_workspace(
-        templates,
-        signals=model.signals,
-        poi=POI,
-        luminosity=inference.Luminosity(uncertainty=model.luminosity_uncertainty),
-        normalisations=[
-            inference.Normalisation(samples=entry.processes, **entry.model_dump(exclude={"processes"}))
-            for entry in model.normalisations
-        ],
-        shapes=_shapes(config, model, templates, varied),
-        observed=observed or None,
-    )
-
-
-def _shapes(
-    config: RunConfig,
-    model: ModelConfig,
-    templates: Templates,
-    varied: dict[str, hist.Hist[Any]] | None,
-) -> dict[str, tuple[Templates, Templates]]:
-    """Return up and down templates by parameter, of the channels and processes that it changes."""
-    found: dict[str, tuple[Templates, Templates]] = {}
-    if config.variations is None or varied is None:
-        return {}
-    for channel, by_process in templates.items():
-        for process, nominal in by_process.items():
-            histogram = varied[process]
-            filled = {
-                name: _rebinned(
-                    _sum(_weighted(histogram[{"variation": name}]), channel, model.channels[channel]), model
-                )
-                for name in histogram.axes["variation"]
-            }
-            values = {name: h.values() for name, h in filled.items()}
-            for parameter, both in systematics.sides(config.variations, values).items():
-                if np.array_equal(both.up, values["nominal"]) and np.array_equal(both.down, values["nominal"]):
-                    continue
-                for side, content in zip(found.setdefault(parameter, ({}, {})), both, strict=True):
-                    template = hist.Hist(nominal.axes[0], storage=hist.storage.Weight())
-                    template.view().value = content
-                    side.setdefault(channel, {})[process] = template
-    return dict(found)
-
-
-def _weighted(histogram: Any) -> hist.Hist[Any]:
-    """Return the same contents with the storage of the nominal histograms."""
-    weighted = hist.Hist(*histogram.axes, storage=hist.storage.Weight())
-    weighted.view(flow=True).value = histogram.view(flow=True)
-    return weighted
-
-
-def _sum(histogram: hist.Hist[Any], channel: str, pattern: str) -> hist.Hist[Any]:
-    """Add up the categories that match a pattern."""
-    categories = _matching(list(histogram.axes[0]), channel, pattern)
-    total: Any = hist.Hist(histogram.axes[1], storage=hist.storage.Weight())
-    for name in categories:
-        total += histogram[{"category": name}]
-    return total  # type: ignore[no-any-return]
-
-
-def _matching(categories: Sequence[str], channel: str, pattern: str) -> list[str]:
-    found = [name for name in categories if fnmatch.fnmatchcase(name, pattern)]
-    if not found:
-        msg = f"model.channels: no category matches {pattern!r} of {channel}; there are {', '.join(categories)}"
-        raise ConfigError(msg)
-    return found
-
-
-def _positions(edges: np.ndarray, model: ModelConfig) -> list[int]:
-    """Find the model's edges among those of its histogram."""
-    positions = [int(np.argmin(abs(edges - edge))) for edge in model.edges]
-    for edge, position in zip(model.edges, positions, strict=True):
-        if abs(edges[position] - edge) > 1e-6 * abs(edges[-1] - edges[0]):
-            msg = f"model.edges: {edge:g} is no edge of {model.histogram}; the nearest is {edges[position]:g}"
-            raise ConfigError(msg)
-    if any(b <= a for a, b in itertools.pairwise(positions)):
-        msg = f"model.edges must rise, got {list(model.edges)}"
-        raise ConfigError(msg)
-    return positions
-
-
-def _rebinned(histogram: hist.Hist[Any], model: ModelConfig) -> hist.Hist[Any]:
-    """Merge bins into those of the model."""
-    positions = _positions(histogram.axes[0].edges, model)
-    axis = hist.axis.Variable(list(model.edges), name=histogram.axes[0].name, underflow=False, overflow=False)
-    merged = hist.Hist(axis, storage=hist.storage.Weight())
-    view: Any = merged.view()
-    for field, values in (("value", histogram.values()), ("variance", histogram.variances())):
-        view[field] = np.add.reduceat(np.append(np.asarray(values), 0.0), positions)[:-1]
-    return merged

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gpuhiggs import channels, config, engine, file_list
+from gpuhiggs import channels, config, file_list, preparation
 from gpuhiggs.config import AxisConfig, DatasetConfig, RunConfig, SelectionConfig, validate
 from gpuhiggs.cuts import build_cuts
 from gpuhiggs.errors import ConfigError
@@ -318,7 +318,7 @@ def test_a_variable_that_is_not_set(tmp_path: Path, place: tuple[Any, ...], monk
 def test_shipped_selections_fit_their_channels(tmp_path: Path, name: str) -> None:
     raw = edited(set_in("selection", name), lambda raw: raw["datasets"].pop(0))
     loaded = load(tmp_path, raw)
-    prepared = engine.prepare(loaded.model_dump_json(by_alias=True), "s")
+    prepared = preparation.prepare(loaded.model_dump_json(by_alias=True), "s")
     assert loaded.selection.reference
     assert prepared.channel.name == loaded.selection.channel
     assert [spec.name for spec in prepared.specs] == list(prepared.channel.program.namespace().HISTOGRAMS)
@@ -377,7 +377,7 @@ def test_a_selection_based_on_itself(tmp_path: Path) -> None:
 
 def prepare_error(raw: Raw, folder: Path) -> str:
     with pytest.raises(ConfigError) as error:
-        engine.prepare(load(folder, raw).model_dump_json(by_alias=True), "s")
+        preparation.prepare(load(folder, raw).model_dump_json(by_alias=True), "s")
     return str(error.value)
 
 
@@ -574,7 +574,7 @@ def test_json_gives_the_same_configuration(run: RunConfig) -> None:
 def test_an_infinite_cut_survives_the_way_to_a_worker(tmp_path: Path) -> None:
     raw = edited(set_in("overrides", {"cuts": {"muon": {"eta_max": math.inf}}}))
     loaded = load(tmp_path, raw)
-    prepared = engine.prepare(loaded.model_dump_json(by_alias=True), "s")
+    prepared = preparation.prepare(loaded.model_dump_json(by_alias=True), "s")
     kept = yaml.safe_load(yaml.safe_dump(loaded.model_dump(mode="json", by_alias=True)))
     assert validate(RunConfig, kept, "kept") == loaded
     cuts = channels.find("four_lepton").program.namespace().Cuts

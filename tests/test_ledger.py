@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuhiggs import engine, ledger
+from gpuhiggs import engine, inspection, ledger, preparation, sparse
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.histogram import Counts
@@ -51,12 +51,12 @@ def book(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_what_is_committed_is_kept(book: Ledger) -> None:
     item = WorkItem("d", "c", 0, 5)
-    book.commit(batch("a", "b", value=3)._replace(pending=((item, "uuid of c", sums(7)),)))
+    book.commit(batch("a", "b", value=3)._replace(pending=((item, "uuid of c", sparse.pack(sums(7))),)))
     kept = book.kept(PRINTS, [("d", "a"), ("d", "b"), ("d", "c")])
     assert kept.files == {("d", "a"): info("a"), ("d", "b"): info("b")}
     assert total(kept.counts) == 3
-    [(found, counts)] = kept.pending[("d", "c"), "uuid of c"]
-    assert (found, total(counts)) == (item, 7)
+    [(found, packed)] = kept.pending[("d", "c"), "uuid of c"]
+    assert (found, total(sparse.unpack(packed))) == (item, 7)
     assert kept.dropped == 0
 
 
@@ -186,7 +186,7 @@ def counting(done: list[Any]) -> Callable[[Callable[[Any], Any], Work], Iterator
 def test_a_stopped_run_goes_on_with_what_is_missing(tmp_path: Path, configured: Configure, after: int) -> None:
     config = configured()
     whole = engine.run(config)
-    n_steps = 6 + sum(len(engine.work_items(info, 8)) for info in whole.complete)
+    n_steps = 6 + sum(len(inspection.work_items(info, 8)) for info in whole.complete)
     with Ledger(tmp_path / "ledger") as book, pytest.raises(Interrupted):
         engine.run(config, stopped_after(after), ledger=book)
     done: list[Any] = []
@@ -225,7 +225,7 @@ def test_a_change_invalidates_exactly_what_it_must(
     assert _steps(config, folder) == 0, "both are there"
     monkeypatch.setattr("gpuhiggs.kernels.launch.source_hash", lambda program: "another kernel")
     with Ledger(folder) as book:
-        prints = {"mc": engine.fingerprint(config.model_dump_json(by_alias=True), "mc")}
+        prints = {"mc": preparation.fingerprint(config.model_dump_json(by_alias=True), "mc")}
         assert book.kept(prints, [("mc", path) for path in config.datasets[0].files]).dropped == 3
 
 

@@ -19,7 +19,17 @@ import pytest
 import uproot
 
 from bench import generate, in_memory
-from gpuhiggs import config, engine, measurement, normalisation, sparse, systematics, variations
+from gpuhiggs import (
+    config,
+    engine,
+    measurement,
+    normalisation,
+    preparation,
+    processing,
+    sparse,
+    systematics,
+    variations,
+)
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
 from gpuhiggs.histogram import Accumulators, Counts, HistogramSpec, sum_of_weights
@@ -81,13 +91,13 @@ def everything(folder: Path) -> dict[str, Any]:
     }
 
 
-def prepared(declared: dict[str, Any] | None, selection: str = in_memory.CMS) -> engine.Prepared:
+def prepared(declared: dict[str, Any] | None, selection: str = in_memory.CMS) -> preparation.Prepared:
     dataset = {"name": "events", "process": "events", "kind": "simulation", "files": ["memory"], "cross_section": None}
     raw = {"selection": config.shipped_selection(selection), "datasets": [dataset], "variations": declared}
-    return engine.prepare(config.validate(RunConfig, raw, "test").model_dump_json(by_alias=True), "events")
+    return preparation.prepare(config.validate(RunConfig, raw, "test").model_dump_json(by_alias=True), "events")
 
 
-def branches_of(made: engine.Prepared, n: int, seed: int = 5) -> Any:
+def branches_of(made: preparation.Prepared, n: int, seed: int = 5) -> Any:
     """Random contents of the branches that the variations ask for."""
     rng = np.random.default_rng(seed)
     strides = [max(extra.values, 1) for extra in made.variations.extras]
@@ -100,11 +110,11 @@ def contents(counts: Counts, histogram: str) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> engine.Prepared:
+def made(tmp_path_factory: pytest.TempPathFactory) -> preparation.Prepared:
     return prepared(everything(tmp_path_factory.mktemp("variations")))
 
 
-def place(made: engine.Prepared, name: str) -> int:
+def place(made: preparation.Prepared, name: str) -> int:
     names = made.variations.names
     return (*names.shifts, *names.weights).index(name)
 
@@ -125,8 +135,8 @@ def columns() -> four_lepton.Inputs:
 
 
 @pytest.fixture(scope="module")
-def filled(made: engine.Prepared, columns: four_lepton.Inputs) -> Counts:
-    return engine.run_kernel(made, columns, N, branches_of(made, N))[0]
+def filled(made: preparation.Prepared, columns: four_lepton.Inputs) -> Counts:
+    return processing.run_kernel(made, columns, N, branches_of(made, N))[0]
 
 
 # --- against NumPy --------------------------------------------------------------------------------------------------
@@ -158,18 +168,18 @@ def moved(columns: four_lepton.Inputs, name: str, sign: float) -> four_lepton.In
 def test_a_shift_is_the_nominal_of_shifted_events(columns: four_lepton.Inputs, name: str, side: str) -> None:
     """Bit for bit, in every category: selection, FSR, jets and missing momentum have all followed."""
     one = prepared({"shifts": SHIFTS})
-    varied, _ = engine.run_kernel(one, columns, N)
-    expected, _ = engine.run_kernel(prepared(None), moved(columns, name, 1.0 if side == "Up" else -1.0), N)
+    varied, _ = processing.run_kernel(one, columns, N)
+    expected, _ = processing.run_kernel(prepared(None), moved(columns, name, 1.0 if side == "Up" else -1.0), N)
     found = contents(varied, "m4l")
     np.testing.assert_array_equal(found[..., place(one, f"{name}{side}")], contents(expected, "m4l")[..., 0])
     assert (found[..., place(one, f"{name}{side}")] != found[..., 0]).any()
 
 
-def test_weights_are_ratios_of_selected_events(made: engine.Prepared, columns: four_lepton.Inputs) -> None:
+def test_weights_are_ratios_of_selected_events(made: preparation.Prepared, columns: four_lepton.Inputs) -> None:
     """Factors and ratios worked out from the branches, on final states without a muon; sums to the last integer."""
     branches = branches_of(made, N)
-    counts, selected = engine.run_kernel(made, columns, N, branches)
-    _, events = engine.run_kernel(prepared(None), columns, N)
+    counts, selected = processing.run_kernel(made, columns, N, branches)
+    _, events = processing.run_kernel(prepared(None), columns, N)
     chosen = events["final_state"] == four_lepton.FINAL_STATES.index("4e")
     event, weight = events["event"][chosen], events["weight"][chosen]
     assert event.size > 50
@@ -196,11 +206,11 @@ def test_weights_are_ratios_of_selected_events(made: engine.Prepared, columns: f
     np.testing.assert_array_equal(selected["weight"][selected["final_state"] == 1], nominal)
 
 
-def test_scale_factors_of_objects(made: engine.Prepared, columns: four_lepton.Inputs) -> None:
+def test_scale_factors_of_objects(made: preparation.Prepared, columns: four_lepton.Inputs) -> None:
     """Of 4μ events each muon's factor, by its pt; up and down relative to the nominal."""
     only = prepared({"weights": {"muon_id": made.config.variations.weights["muon_id"].model_dump(exclude_none=True)}})  # type: ignore[union-attr]
-    counts, selected = engine.run_kernel(only, columns, N)
-    _, events = engine.run_kernel(prepared(None), columns, N)
+    counts, selected = processing.run_kernel(only, columns, N)
+    _, events = processing.run_kernel(prepared(None), columns, N)
     four_muons = events["final_state"] == 0
     first, last = columns.muons.offsets[events["event"]], columns.muons.offsets[events["event"] + 1]
     exact = four_muons & (last - first == 4)
@@ -223,14 +233,14 @@ def test_scale_factors_of_objects(made: engine.Prepared, columns: four_lepton.In
 
 
 def test_the_nominal_does_not_depend_on_variations(filled: Counts, columns: four_lepton.Inputs) -> None:
-    shifted, _ = engine.run_kernel(prepared({"shifts": SHIFTS}), columns, N)
-    plain, _ = engine.run_kernel(prepared(None), columns, N)
+    shifted, _ = processing.run_kernel(prepared({"shifts": SHIFTS}), columns, N)
+    plain, _ = processing.run_kernel(prepared(None), columns, N)
     for name in ("m4l", "pt4l", "n_minus_one_pt"):
         np.testing.assert_array_equal(contents(shifted, name)[..., 0], contents(plain, name)[..., 0])
     np.testing.assert_array_equal(shifted.sums["events", "cutflow"].low, plain.sums["events", "cutflow"].low)
 
 
-def test_one_digest_for_any_chunks(made: engine.Prepared, filled: Counts, columns: four_lepton.Inputs) -> None:
+def test_one_digest_for_any_chunks(made: preparation.Prepared, filled: Counts, columns: four_lepton.Inputs) -> None:
     total = Counts()
     branches = branches_of(made, N)
     for first, last in ((0, 1), (1, 700), (700, 700), (700, N)):
@@ -239,11 +249,13 @@ def test_one_digest_for_any_chunks(made: engine.Prepared, filled: Counts, column
             for start, stride in zip(branches.starts, branches.strides, strict=True)
         ]
         part = variations.branches(arrays, branches.strides.tolist())
-        total = total + engine.run_kernel(made, in_memory.take(columns, first, last), last - first, part)[0]
+        total = total + processing.run_kernel(made, in_memory.take(columns, first, last), last - first, part)[0]
     assert total.digest() == filled.digest()
 
 
-def test_the_interpreter_fills_the_same(made: engine.Prepared, columns: four_lepton.Inputs, tmp_path: Path) -> None:
+def test_the_interpreter_fills_the_same(
+    made: preparation.Prepared, columns: four_lepton.Inputs, tmp_path: Path
+) -> None:
     """All variations on: the source itself and what was compiled of it."""
     n = 60
     some = in_memory.take(columns, 0, n)
@@ -252,17 +264,17 @@ def test_the_interpreter_fills_the_same(made: engine.Prepared, columns: four_lep
     script = f"""
 from tests.test_variations import branches_of
 from bench import in_memory
-from gpuhiggs import engine
+from gpuhiggs import preparation, processing
 from pathlib import Path
-made = engine.prepare(Path({str(tmp_path / "config.json")!r}).read_text(), "events")
+made = preparation.prepare(Path({str(tmp_path / "config.json")!r}).read_text(), "events")
 columns = in_memory.load(made.channel.inputs, Path({str(tmp_path / "columns.npz")!r}))
-print(engine.run_kernel(made, columns, {n}, branches_of(made, {n}))[0].digest())
+print(processing.run_kernel(made, columns, {n}, branches_of(made, {n}))[0].digest())
 """
     done = subprocess.run(
         [sys.executable, "-c", script], env={**os.environ, "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, check=True,
     )  # fmt: skip
-    counts, selected = engine.run_kernel(made, some, n, branches_of(made, n))
+    counts, selected = processing.run_kernel(made, some, n, branches_of(made, n))
     assert selected["event"].size > 3
     assert done.stdout.strip() == counts.digest()
 
@@ -277,7 +289,7 @@ def test_nothing_that_a_variation_selects_is_lost_before(columns: four_lepton.In
     wide = cuts._replace(dataset=cuts.dataset._replace(reach=everything_passes))  # type: ignore[attr-defined]
     too_narrow = cuts._replace(dataset=cuts.dataset._replace(reach=NO_REACH))  # type: ignore[attr-defined]
     digests = [
-        engine.run_kernel(one._replace(cuts=launch.record(type(cuts), value)), near(columns), N)[0].digest()
+        processing.run_kernel(one._replace(cuts=launch.record(type(cuts), value)), near(columns), N)[0].digest()
         for value in (cuts, wide, too_narrow)
     ]
     assert digests[0] == digests[1] != digests[2]

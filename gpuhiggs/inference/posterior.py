@@ -6,21 +6,17 @@ bounds. Bounded parameters are drawn as logarithms or logits, with the Jacobian 
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from gpuhiggs.errors import InputError, MissingExtraError, RunError
+from gpuhiggs.errors import InputError, RunError
+from gpuhiggs.inference import sampling
 from gpuhiggs.inference.data import Data
 from gpuhiggs.inference.fit import fit
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
 from gpuhiggs.inference.likelihood import Likelihood
-
-MAX_R_HAT, MIN_EFFECTIVE = 1.01, 400.0
-"""Limits of convergence (Vehtari et al., arXiv:1903.08008)."""
 
 
 @dataclass(frozen=True)
@@ -153,7 +149,6 @@ def sample_posterior(
     RunError
         The best fit or the chains did not converge: R̂ above 1.01, or fewer than 400 effective draws of a parameter.
     """
-    nutpie, compiled, arviz = _sampler()
     best = fit(model, data, fixed=fixed)
     if not best.converged:
         msg = f"posterior: {' '.join(best.notes)}"
@@ -172,55 +167,25 @@ def sample_posterior(
         nll, gradient = likelihood.nll_and_gradient(point)
         return jacobian - nll, curve - gradient[places] * slope
 
-    def expand(x: FloatArray) -> dict[str, FloatArray]:
-        return {"theta": coordinates.theta(x)[0]}
-
-    start, spread = coordinates.start(), np.random.default_rng(seed)
-    program = compiled(
-        len(places),
-        lambda: log_density,
-        lambda *_: expand,
-        [np.dtype(np.float64)],
-        [(len(places),)],
-        ["theta"],
-        make_initial_point_fn=lambda _: start + 0.1 * spread.standard_normal(len(start)),
-    )
-    trace = nutpie.sample(program, draws=draws, tune=tune, chains=chains, seed=seed, progress_bar=False, cores=1)
+    first = coordinates.start()
     names = tuple(model.names[i] for i in places)
-    r_hat, effective = _diagnose(arviz, trace)
-    return _checked(model, names, np.asarray(trace.posterior["theta"]), r_hat, effective)
+    chains_found = sampling.sample(
+        log_density,
+        lambda x: coordinates.theta(x)[0],
+        lambda spread: first + 0.1 * spread.standard_normal(len(first)),
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
+    ).check(names)
+    return Posterior(names, *chains_found, _priors(model, names))
 
 
-def _diagnose(arviz: Any, trace: Any) -> tuple[FloatArray, FloatArray]:
-    sizes = [np.asarray(arviz.ess(trace, var_names=["theta"], method=m)["theta"]) for m in ("bulk", "tail")]
-    return np.asarray(arviz.rhat(trace, var_names=["theta"])["theta"]), np.minimum(*sizes)
-
-
-def _checked(
-    model: FlatModel, names: tuple[str, ...], draws: FloatArray, r_hat: FloatArray, effective: FloatArray
-) -> Posterior:
-    bad = np.flatnonzero(~(r_hat <= MAX_R_HAT) | ~(effective >= MIN_EFFECTIVE))
-    if len(bad):
-        worst = ", ".join(f"{names[k]} (R̂ {r_hat[k]:.3f}, {effective[k]:.0f} effective draws)" for k in bad[:5])
-        msg = f"the posterior has not converged: {worst}; draw more, or hold what the data do not know"
-        raise RunError(msg)
+def _priors(model: FlatModel, names: tuple[str, ...]) -> dict[str, str]:
     priors = {}
     for name in names:
         parameter = model.parameters[model.index(name)]
         low, high = parameter.bounds
         free = "flat" if np.isinf(low) and np.isinf(high) else f"flat in [{low:g}, {high:g}]"
         priors[name] = free if parameter.constraint is None else str(parameter.constraint)
-    return Posterior(names, draws, r_hat, effective, priors)
-
-
-def _sampler() -> tuple[Any, Any, Any]:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # arviz announces its next version
-            import arviz
-            import nutpie
-            from nutpie.compiled_pyfunc import from_pyfunc
-    except ImportError as error:
-        feature = "sampling a posterior"
-        raise MissingExtraError(feature, "nutpie", "bayes") from error
-    return nutpie, from_pyfunc, arviz
+    return priors

@@ -183,6 +183,11 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
         for entry in item.entries
         if isinstance(entry, Supplement)
     ]
+    notes += [
+        f"{item.name}: its own cross sections by production mode, which tell more of tH than its strengths by decay do"
+        for item in joined
+        if item.view == "production"
+    ]
     informed = _sensitivity(model, joined)
     smallest = [max(1e-9, 1.0 / parameter.widest) for parameter in model.parameters]
     held = tuple(np.flatnonzero(np.linalg.norm(informed, axis=1) < smallest).tolist())

@@ -12,14 +12,15 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, RunError
-from . import models, operators, own_results, smeft
+from . import joint_results, models, operators, own_results, smeft
 from .combination import Combination, Estimate, combine, prepare
 from .measurements import PUBLISHED, Measurements, View, published
 from .planes import plane
+from .posterior import sample
 
 
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
-    """Return the inputs by name: published ones, or folders of the project's own runs.
+    """Return the inputs by name: published ones, or folders of the project's own runs, which make one input together.
 
     Raises
     ------
@@ -29,14 +30,12 @@ def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> li
     if twice := {name for name in names if list(names).count(name) > 1}:
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)
-    view: View = "stxs" if model in models.VIEWS else "strengths"
-    found = []
-    for name in names:
-        if name not in PUBLISHED and Path(name).is_dir():
-            found.append(own_results.load(Path(name)))
-        else:
-            found.append(published(name, view, repair=repair))
-    return found
+    view = models.VIEWS.get(model, "strengths")
+    own = [Path(name) for name in names if name not in PUBLISHED and Path(name).is_dir()]
+    found = [published(name, view, repair=repair) for name in names if Path(name) not in own]
+    if len(own) > 1:
+        found.append(joint_results.load(own))
+    return found + [own_results.load(folder) for folder in own if len(own) == 1]
 
 
 def run(
@@ -47,6 +46,7 @@ def run(
     chosen: Sequence[str] = (),
     points: int = 0,
     repair: bool = False,
+    posterior: bool = False,
     console: Console | None = None,
 ) -> dict[str, Any]:
     """Fit *model* to *data*; print a table, and write the JSON form if a file is named.
@@ -63,6 +63,9 @@ def run(
         msg = f"--operator is for smeft-linear and smeft-quadratic, not for {model}"
         raise InputError(msg)
     inputs = read_inputs(data, model, repair=repair)
+    if posterior and model.startswith("smeft") and not chosen:
+        msg = "--posterior of a SMEFT model needs --operator: the operators to sample together"
+        raise InputError(msg)
     if points and len(factory(inputs).parameters) != 2:
         msg = f"--plane needs a model of two parameters; {model} has {len(factory(inputs).parameters)}"
         raise InputError(msg)
@@ -72,6 +75,9 @@ def run(
     else:
         result = combine(model, inputs, budget=True)
         found = result.to_json()
+    if posterior:
+        sampled = smeft.model(chosen, quadratic=model == "smeft-quadratic") if chosen else model
+        found["posterior"] = sample(prepare(sampled, inputs)).to_json()
     if points:
         found["plane"] = _plane(model, inputs, points)
     _tell(console, found)
@@ -132,19 +138,32 @@ def _tell(console: Console, found: dict[str, Any]) -> None:
         )
         table.add_row(name, *numbers, limit)
     console.print(table)
+    if "posterior" in found:
+        console.print(_marginals(found["posterior"]))
     console.print(f"χ² = {found['chi2']:.2f} for {found['ndof']} degrees of freedom; p(SM) = {found['p_sm']:.3f}")
     for note in found["notes"]:
         console.print(f"· {note}", soft_wrap=True)
+
+
+def _marginals(found: dict[str, Any]) -> Table:
+    state = "" if found["converged"] else " (NOT converged)"
+    columns = ("parameter", "mean", "sd", "median", "68 %", "95 %", "prior")
+    table = Table(*columns, title=f"posterior{state}", title_justify="left")
+    for name, part in found["parameters"].items():
+        intervals = (f"{part[f'low_{p}']:.4g} … {part[f'high_{p}']:.4g}" for p in (68, 95))
+        numbers = (f"{part[key]:.4g}" for key in ("mean", "sd", "median"))
+        table.add_row(name, *numbers, *intervals, found["priors"][name])
+    return table
 
 
 def tell_known(console: Console | None = None) -> None:
     """Print every model and every published set of measurements."""
     console = console or Console()
     table = Table("model", "it measures")
-    inputs = {view: [published("atlas-run2", view)] for view in ("strengths", "stxs")}
+    views: tuple[View, ...] = ("strengths", "production", "stxs")
+    inputs = {view: [published("atlas-run2", view)] for view in views}
     for name, factory in models.MODELS.items():
-        view = "stxs" if name in models.VIEWS else "strengths"
-        made = factory(inputs[view])
+        made = factory(inputs[models.VIEWS.get(name, "strengths")])
         names = ", ".join(made.names[:10]) + (f", … ({len(made.names)})" if len(made.names) > 10 else "")
         table.add_row(name, f"{made.title}: {names}")
     console.print(table)

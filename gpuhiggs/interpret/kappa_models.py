@@ -105,17 +105,22 @@ RATIOS = (
     "lambda_bZ",
     "lambda_muZ",
     "lambda_ZgammaZ",
+    "lambda_cZ",
 )
 
 
 def lambda_ratios(inputs: Inputs) -> Model:
-    """κ_gZ = κ_g κ_Z/κ_H and ratios λ_ij = κ_i/κ_j: nothing is assumed of the total width."""
+    """κ_gZ = κ_g κ_Z/κ_H and ratios λ_ij = κ_i/κ_j: nothing is assumed of the total width.
+
+    Ten numbers: ATLAS gives its fit (Nature 607 (2022) 52, auxiliary figure 21) ten degrees of freedom; charm is the
+    tenth that its inputs measure.
+    """
 
     def predict(x: Array, item: Measurements) -> Rates:
-        overall, zg, tg, wz, gamma_z, tau_z, b_z, mu_z, zgamma_z = np.moveaxis(x, -1, 0)
+        overall, zg, tg, wz, gamma_z, tau_z, b_z, mu_z, zgamma_z, c_z = np.moveaxis(x, -1, 0)
         # In units of κ_g, and so of κ_Z = λ_Zg.
         k = Kappas(
-            W=wz * zg, Z=zg, t=tg, b=b_z * zg, tau=tau_z * zg, mu=mu_z * zg, c=tg, s=b_z * zg,
+            W=wz * zg, Z=zg, t=tg, b=b_z * zg, tau=tau_z * zg, mu=mu_z * zg, c=c_z * zg, s=b_z * zg,
             g=np.ones_like(zg), gamma=gamma_z * zg, Zgamma=zgamma_z * zg,
         )  # fmt: skip
         decay = widths(k, item.m_h) / (k.Z**2)[..., None]
@@ -123,7 +128,10 @@ def lambda_ratios(inputs: Inputs) -> Model:
         by_production = production(k, item.sqrt_s, item.m_h) @ item.production_shares.T
         return Rates((overall**2)[..., None] * by_production * by_decay, sm.branching_ratios(item.m_h))
 
-    parameters = tuple(positive(name) for name in RATIOS)
+    parameters = (
+        *(positive(name) for name in RATIOS[:-1]),
+        Parameter(RATIOS[-1], low=0.0, high=30.0, limit="upper"),
+    )
     title = "ratios of coupling modifiers"
     return Model("lambda-ratios", title, parameters, predict, (1.0,) * len(RATIOS))
 

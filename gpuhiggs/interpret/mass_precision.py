@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
+import hist
 import numpy as np
+import yaml
 from scipy import special
+from uhi.io.json import object_hook
 
 from ..errors import InputError
 from .measurements import Array
@@ -15,6 +20,8 @@ from .tables import load
 
 HALF_WINDOW, BIN = 8.0, 0.25
 """GeV."""
+MASSES = ("m4l", "m_gg")
+"""Histograms of a run in which a Higgs boson is a peak."""
 
 
 class MassChannel(NamedTuple):
@@ -53,6 +60,61 @@ def channel(name: str) -> MassChannel:
         msg = f"unknown mass channel {name!r}; known: {', '.join(known)}"
         raise InputError(msg)
     return MassChannel(name, *(known[name][key] for key in ("signal", "background", "resolution")))
+
+
+def from_run(folder: Path) -> MassChannel:
+    """Return the peak of a finished run of the four-lepton or diphoton channel, all its categories together.
+
+    Yields and resolution are those of the run's simulation within 8 GeV of the peak. The resolution is half the
+    narrowest interval with 68.3 % of the signal, less what the width of a bin adds.
+
+    Raises
+    ------
+    InputError
+        If the folder has no result, no model that names its signals, no luminosity or no mass that is known here.
+    """
+    try:
+        results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+        histograms = json.loads((folder / "histograms.json").read_text(encoding="utf-8"), object_hook=object_hook)
+        config = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        msg = f"{folder}: not the folder of a finished run: {getattr(error, 'strerror', None) or error}"
+        raise InputError(msg) from error
+    name = next((name for name in MASSES if name in histograms), None)
+    model, luminosity = config.get("model"), results.get("luminosity")
+    if name is None or not model or not luminosity:
+        lack = f"a histogram of {' or '.join(MASSES)}" if name is None else "a model" if not model else "a luminosity"
+        msg = f"{folder}: the run has no {lack.removeprefix('a ')}: a precision of the mass needs it"
+        raise InputError(msg)
+    data = {item["process"] for item in results["datasets"].values() if item["kind"] == "data"}
+    parts = {process: _window(form) for process, form in histograms[name].items() if process not in data}
+    if unknown := [signal for signal in model["signals"] if signal not in parts]:
+        msg = f"{folder}: no {name} histogram of the signal {unknown[0]!r}; there are {', '.join(parts)}"
+        raise InputError(msg)
+    signal = sum((parts[process][1] for process in model["signals"]), start=np.zeros(()))
+    background = sum((v.sum() for process, (_, v) in parts.items() if process not in model["signals"]), start=0.0)
+    density = max(float(background) / (2 * HALF_WINDOW), 1e-3 * float(signal.sum()) / (2 * HALF_WINDOW))
+    edges = parts[model["signals"][0]][0]
+    label = f"{folder.name}: {results['selection']}"
+    return MassChannel(label, float(signal.sum()) / luminosity, density / luminosity, _resolution(edges, signal))
+
+
+def _window(form: dict[str, Any]) -> tuple[Array, Array]:
+    """Return the edges (GeV) and contents of the bins near the peak of a histogram in the UHI form."""
+    histogram: Any = hist.Hist(form)
+    edges = np.asarray(histogram.axes[1].edges)
+    values = np.asarray(histogram.values()).sum(axis=0)
+    near = (edges[:-1] >= M_H - HALF_WINDOW - 2.0) & (edges[1:] <= M_H + HALF_WINDOW + 2.0)
+    first, last = np.flatnonzero(near)[[0, -1]]
+    return edges[first : last + 2], values[first : last + 1]
+
+
+def _resolution(edges: Array, signal: Array) -> float:
+    cumulative = np.concatenate([[0.0], np.cumsum(np.maximum(signal, 0.0))])
+    cumulative /= cumulative[-1]
+    low = np.linspace(0.0, 1.0 - 0.6827, 500)
+    span = np.interp(low + 0.6827, cumulative, edges) - np.interp(low, cumulative, edges)
+    return float(np.sqrt(max((span.min() / 2) ** 2 - np.diff(edges).max() ** 2 / 12, 1e-4)))
 
 
 def precision(

@@ -18,7 +18,7 @@ from . import sm
 from .tables import load
 
 Array = npt.NDArray[np.float64]
-View = Literal["strengths", "stxs"]
+View = Literal["strengths", "stxs", "production"]
 
 PUBLISHED = ("atlas-run2", "cms-run2", "lhc-run1", "atlas-run2-80fb", "cms-run2-36fb")
 COMPOSITE = {
@@ -28,7 +28,8 @@ COMPOSITE = {
     "inclusive": sm.MODES,
 }
 """Production that is measured together: its parts weigh as their SM cross sections."""
-COMPOSITE_DECAYS = {"VV": ("WW", "ZZ")}
+COMPOSITE_DECAYS = {"VV": ("WW", "ZZ"), "all": sm.DECAYS}
+"""Decays that are measured together; ``all`` with the branching ratios of the SM."""
 INVISIBLE = "inv"
 """A decay that has no SM rate: what is measured is its branching ratio."""
 
@@ -86,6 +87,9 @@ class Tables(Model):
     strengths: tuple[Entry, ...]
     correlation: tuple[tuple[float, ...], ...]
     supplements: tuple[Supplement, ...] = ()
+    production: tuple[Entry, ...] = ()
+    """Cross sections by production mode, with the branching ratios of the SM."""
+    production_correlation: tuple[tuple[float, ...], ...] = ()
     stxs: tuple[Bin, ...] = ()
     stxs_correlation: tuple[tuple[float, ...], ...] = ()
 
@@ -93,6 +97,7 @@ class Tables(Model):
     def _check(self) -> Tables:
         for name, entries, rows in (
             ("correlation", self.strengths, self.correlation),
+            ("production_correlation", self.production, self.production_correlation),
             ("stxs_correlation", self.stxs, self.stxs_correlation),
         ):
             if [len(row) for row in rows] != list(range(1, len(entries) + 1)):
@@ -125,6 +130,8 @@ class Measurements:
         Relative uncertainty of the prediction of each entry that no nuisance stands for, shape (N,).
     theory_scale
         Factor on what the theory nuisances do, for projections.
+    view
+        Which of a publication's tables the entries are.
     """
 
     name: str
@@ -139,6 +146,7 @@ class Measurements:
     supplements: tuple[Supplement, ...] = ()
     theory: Array | None = None
     theory_scale: float = 1.0
+    view: View = "strengths"
 
     @property
     def values(self) -> Array:
@@ -218,7 +226,8 @@ def read(name: str, content: dict[str, Any], view: View = "strengths", *, repair
     content
         As `Tables` describes it.
     view
-        ``stxs`` takes the bins of the simplified template cross sections where there are any.
+        ``stxs`` takes the bins of the simplified template cross sections, ``production`` the cross sections by
+        production mode, where there are any.
     repair
         Replace a correlation matrix that is not positive definite by the nearest that is, instead of refusing it.
 
@@ -237,11 +246,14 @@ def read(name: str, content: dict[str, Any], view: View = "strengths", *, repair
         raise InputError(msg) from error
     sm.check_mass(tables.m_h)
     sm.check_energy(tables.sqrt_s)
-    stxs = view == "stxs" and bool(tables.stxs)
-    entries = tuple(_as_entry(item) for item in tables.stxs) if stxs else tables.strengths
-    rows = tables.stxs_correlation if stxs else tables.correlation
+    view = view if view != "strengths" and getattr(tables, view) else "strengths"
+    entries, rows = tables.strengths, tables.correlation
+    if view == "production":
+        entries, rows = tables.production, tables.production_correlation
+    elif view == "stxs":
+        entries, rows = tuple(_as_entry(item) for item in tables.stxs), tables.stxs_correlation
     theory = None
-    if stxs and not tables.theory_in_errors:
+    if view == "stxs" and not tables.theory_in_errors:
         theory = np.array([(item.theory_minus + item.theory_plus) / 2 for item in tables.stxs])
     return Measurements(
         name=name,
@@ -253,8 +265,9 @@ def read(name: str, content: dict[str, Any], view: View = "strengths", *, repair
         events=frozenset(tables.events),
         entries=entries,
         correlation=positive_definite(_full(rows), name, repair=repair),
-        supplements=() if stxs else tables.supplements,
+        supplements=tables.supplements if view == "strengths" else (),
         theory=theory,
+        view=view,
     )
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from ..errors import InputError
 from . import kappa_models, one_parameter, smeft, strength_models
 from .hmssm import hmssm
-from .measurements import Measurements
+from .measurements import Measurements, View
 from .model import Model
 from .two_higgs_doublet import DOWN_TYPES, two_higgs_doublet
 
@@ -38,8 +38,10 @@ MODELS: dict[str, Factory] = {
     "smeft-linear": smeft.linear,
     "smeft-quadratic": smeft.quadratic,
 }
-VIEWS = {"stxs": "stxs", "smeft-linear": "stxs", "smeft-quadratic": "stxs"}
-"""Models that take the STXS bins of a publication where it has both."""
+VIEWS: dict[str, View] = {
+    "mu-production": "production", "stxs": "stxs", "smeft-linear": "stxs", "smeft-quadratic": "stxs",
+}  # fmt: skip
+"""Models that take other tables of a publication than its strengths, where it has them."""
 
 
 def find(name: str) -> Factory:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..errors import InputError, MissingExtraError, RunError
+from ..inference import sampling
 from .combination import Problem
 from .measurements import Array
 
-MAX_R_HAT, MIN_ESS = 1.02, 400.0
-"""Beyond these a posterior is not reported as converged (Vehtari et al., arXiv:1903.08008)."""
 NEAR = 8.0
 """A bound closer than this many standard deviations is respected; one beyond them changes nothing."""
 
@@ -144,41 +141,17 @@ def sample(problem: Problem, *, draws: int = 1000, tune: int = 500, chains: int 
     RunError
         If the sampler fails.
     """
-    if draws < 100 or tune < 100 or chains < 2:
-        msg = f"convergence needs ≥ 100 draws, ≥ 100 tuning steps and ≥ 2 chains, got {draws}, {tune} and {chains}"
-        raise InputError(msg)
-    try:
-        import arviz
-        import nutpie
-        from nutpie.compiled_pyfunc import from_pyfunc
-    except ImportError as error:
-        feature, package, extra = "sampling a posterior", "nutpie", "bayes"
-        raise MissingExtraError(feature, package, extra) from error
     density = _Density(problem)
     n = len(density.free)
-
-    def expand(*_: object) -> Callable[[Array], dict[str, Array]]:
-        return lambda z: {"x": density.parameters(z[:n])[0]}
-
-    compiled = from_pyfunc(
-        density.size,
-        lambda: density,
-        expand,
-        [np.dtype("float64")],
-        [(n,)],
-        ["x"],
-        make_initial_point_fn=lambda seed: density.start(np.random.default_rng(seed)),
+    samples, r_hat, ess = sampling.sample(
+        density,
+        lambda z: density.parameters(z[:n])[0],
+        density.start,
+        draws=draws,
+        tune=tune,
+        chains=chains,
+        seed=seed,
     )
-    try:
-        trace = nutpie.sample(
-            compiled, draws=draws, tune=tune, chains=chains, cores=1, seed=seed, progress_bar=False, save_warmup=False
-        )
-    except RuntimeError as error:
-        msg = f"sampling the posterior of {problem.model.name} failed: {error}"
-        raise RunError(msg) from error
-    samples = np.asarray(trace.posterior["x"].values, dtype=float)
-    r_hat = np.asarray(arviz.rhat(trace, var_names=["x"])["x"].values)
-    ess = np.asarray(arviz.ess(trace, var_names=["x"])["x"].values)
     names = tuple(problem.model.names[i] for i in density.free)
     marginals = {
         name: _marginal(samples[..., k].ravel(), float(r_hat[k]), float(ess[k])) for k, name in enumerate(names)
@@ -186,7 +159,7 @@ def sample(problem: Problem, *, draws: int = 1000, tune: int = 500, chains: int 
     priors = {name: f"flat from {density.low[k]:g} to {density.high[k]:g}" for k, name in enumerate(names)}
     if density.likelihood.n_theta:
         priors["theory nuisances"] = "unit Gaussian each"
-    converged = bool(r_hat.max() < MAX_R_HAT and ess.min() > MIN_ESS)
+    converged = bool(r_hat.max() <= sampling.MAX_R_HAT and ess.min() >= sampling.MIN_EFFECTIVE)
     return Posterior(names, samples, marginals, priors, converged)
 
 

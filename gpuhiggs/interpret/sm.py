@@ -18,8 +18,8 @@ from .tables import load
 MODES = ("ggH", "bbH", "VBF", "WH", "ZH", "ttH", "tHq", "tHW")
 """Production modes; ``ZH`` is q q̄ → ZH and g g → ZH."""
 DECAYS = ("bb", "tautau", "mumu", "cc", "ss", "gg", "gammagamma", "Zgamma", "WW", "ZZ")
-M_H = 125.09
-"""GeV, Phys. Rev. Lett. 114 (2015) 191803: the mass at which most results are quoted."""
+M_H, M_H_ERROR = 125.09, 0.24
+"""GeV, Phys. Rev. Lett. 114 (2015) 191803, 125.09 ± 0.21 (stat) ± 0.11 (syst): where most results are quoted."""
 
 
 class CrossSection(NamedTuple):

@@ -95,6 +95,7 @@ def mu_production(inputs: Inputs) -> Model:
         lambda points, item: _factorised(points, item, groups, ()),
         (1.0,) * len(groups),
         production_theory=False,
+        view="production",
     )
 
 

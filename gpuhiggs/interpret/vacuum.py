@@ -6,9 +6,9 @@ import math
 from typing import Any, NamedTuple
 
 M_TOP = (172.57, 0.29)
-"""GeV, pole mass and error; Particle Data Group 2024, direct measurements."""
+"""GeV, pole mass and error; Particle Data Group 2024, direct measurements, quoted from memory."""
 ALPHA_S = (0.1180, 0.0009)
-"""At m_Z; Particle Data Group 2024."""
+"""At m_Z; Particle Data Group 2024, quoted from memory."""
 
 
 class Instability(NamedTuple):
@@ -31,7 +31,7 @@ def instability(
     """Return the scale at which the effective potential turns negative.
 
     log₁₀(Λ/GeV) = 9.5 + 0.7 (m_H - 125.15) - 1.0 (m_t - 173.34) + 0.3 (α_s - 0.1184)/0.0007: Buttazzo et al., JHEP 12
-    (2013) 089, arXiv:1307.3536, equation 65. Each input is a value and its error, in GeV.
+    (2013) 089, arXiv:1307.3536 (coefficients quoted from memory). Each input is a value and its error, in GeV.
     """
     value = 9.5 + 0.7 * (m_h[0] - 125.15) - (m_top[0] - 173.34) + 0.3 * (alpha_s[0] - 0.1184) / 0.0007
     parts = {"m_h": 0.7 * m_h[1], "m_top": m_top[1], "alpha_s": 0.3 * alpha_s[1] / 0.0007}

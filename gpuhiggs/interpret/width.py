@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..errors import InputError
 from . import sm
 from .kappa import scaling, width_ratio
+from .measurements import Array
 from .model import Model
+
+if TYPE_CHECKING:
+    from .combination import Problem
 
 HBAR = 6.582119569e-22
 """ħ in MeV s, CODATA 2018."""
@@ -66,6 +70,37 @@ def partial_widths(model: Model, values: dict[str, float], m_h: float = sm.M_H) 
     if np.any(scale.invisible) or np.any(scale.undetected):
         found |= {"invisible": total * float(scale.invisible), "undetected": total * float(scale.undetected)}
     return {**found, "total": total}
+
+
+def measured(problem: Problem, m_h: float = sm.M_H) -> dict[str, tuple[float, float]]:
+    """Return the partial widths and the ``total`` in MeV, each with its error, of a κ model fitted to measurements.
+
+    Errors are propagated linearly from the covariance at the best fit; parameters at a bound are held there.
+
+    Raises
+    ------
+    InputError
+        If the model is none of coupling modifiers.
+    """
+    model, likelihood = problem.model, problem.likelihood()
+    best = problem.best(likelihood)
+    x, (low, high) = best.points[0], model.bounds
+    fixed = sorted({*problem.held, *np.flatnonzero((x - low < 1e-7) | (high - x < 1e-7)).tolist()})
+    free = [i for i in range(len(x)) if i not in fixed]
+
+    def widths(point: Array) -> dict[str, float]:
+        return partial_widths(model, dict(zip(model.names, point.tolist(), strict=True)), m_h)
+
+    central = widths(x)
+    step = 1e-4
+    slopes = {name: np.zeros(len(free)) for name in central}
+    for k, i in enumerate(free):
+        shift = np.eye(len(x))[i] * step
+        up, down = widths(x + shift), widths(x - shift)
+        for name, slope in slopes.items():
+            slope[k] = (up[name] - down[name]) / (2 * step)
+    covariance = likelihood.covariance(best, fixed)
+    return {name: (value, math.sqrt(slopes[name] @ covariance @ slopes[name])) for name, value in central.items()}
 
 
 def off_shell_yield(mu: float, signal: float, interference: float, background: float) -> float:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from ..config import RunConfig
-from ..engine import Job, fingerprint
+from ..engine import Job
 from ..errors import InputError, RunError
+from ..preparation import fingerprint
 from ..tally import FileInfo, Tally, WorkItem
 
 _NOTE = "finished.json"

@@ -11,7 +11,7 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from gpuhiggs import config, engine
+from gpuhiggs import config, engine, preparation
 from gpuhiggs.config import RunConfig
 
 Object = dict[str, Any]
@@ -95,7 +95,7 @@ def process_file(
     tally = engine.run(run)
     assert not tally.failures
     [selected] = tally.selected.values()
-    steps = engine.prepare(run.model_dump_json(by_alias=True), "events").channel.steps
+    steps = preparation.prepare(run.model_dump_json(by_alias=True), "events").channel.steps
     return steps, tally.counts.sums["events", "cutflow"].low[:, 0].tolist(), selected
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import uproot
 
-from gpuhiggs import config, engine
+from gpuhiggs import config, engine, preparation
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
 
@@ -51,7 +51,7 @@ def test_selection_fits_its_channel(name: str) -> None:
     datasets = [data(primary, name=f"data_{primary}") for primary in selection.get("triggers", {})]
     run = run_config(selection, [simulation(), *datasets])
     for dataset in run.datasets:
-        engine.prepare(run.model_dump_json(by_alias=True), dataset.name)
+        preparation.prepare(run.model_dump_json(by_alias=True), dataset.name)
 
 
 @pytest.mark.parametrize("name", [name for name in SELECTIONS if config.shipped_selection(name).get("triggers")])
@@ -60,7 +60,7 @@ def test_an_event_belongs_to_one_primary_dataset(name: str) -> None:
     selection = config.shipped_selection(name)
     run = run_config(selection, [data(primary, name=f"d_{primary}") for primary in selection["triggers"]])
     owners = [
-        engine.prepare(run.model_dump_json(by_alias=True), dataset.name).cuts.value[0] for dataset in run.datasets
+        preparation.prepare(run.model_dump_json(by_alias=True), dataset.name).cuts.value[0] for dataset in run.datasets
     ]
     n = sum(len(paths) for paths in selection["triggers"].values())
     for bits in [(), *itertools.combinations(range(n), 1), *itertools.combinations(range(n), 2), tuple(range(n))]:
@@ -146,7 +146,7 @@ def test_plane_that_does_not_fit_its_axes() -> None:
     selection["histograms"]["m_t"] = {"label": "m_T", "bins": 10, "low": 60, "high": 200}
     run = run_config(selection, [simulation()])
     with pytest.raises(ConfigError) as error:
-        engine.prepare(run.model_dump_json(by_alias=True), "mc")
+        preparation.prepare(run.model_dump_json(by_alias=True), "mc")
     assert str(error.value) == (
         "histograms.plane: the axes of m_ll and m_t make 90 cells, expected bins: 90, low: 0, high: 90; "
         "got bins: 72, low: 0, high: 72"

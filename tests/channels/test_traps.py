@@ -18,14 +18,14 @@ import numpy as np
 import pytest
 
 from bench import generate_pairs, in_memory
-from gpuhiggs import config, engine, normalisation
+from gpuhiggs import config, engine, normalisation, preparation
 from gpuhiggs.config import RunConfig
 from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.four_vector import P4
 from gpuhiggs.kernels.transverse_mass import transverse_mass, transverse_mass_with_mass
 
 
-def changed(prepared: engine.Prepared, group: str, **values: Any) -> engine.Prepared:
+def changed(prepared: preparation.Prepared, group: str, **values: Any) -> preparation.Prepared:
     """Return a channel with some cuts changed."""
     cuts: Any = prepared.cuts.value
     cuts = cuts._replace(**{group: getattr(cuts, group)._replace(**values)})

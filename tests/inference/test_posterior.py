@@ -61,7 +61,7 @@ def test_an_unconverged_posterior_is_refused() -> None:
     pytest.importorskip("nutpie")
     model = counting()
     with pytest.raises(RunError, match=r"the posterior has not converged: mu \(R̂"):
-        sample_posterior(model, counted(model, [109.0]), draws=20, tune=20, chains=2)
+        sample_posterior(model, counted(model, [109.0]), draws=100, tune=100, chains=2)
 
 
 def test_without_nutpie_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,17 @@ import json
 from pathlib import Path
 from typing import Any
 
+import hist
+import numpy as np
 import pytest
 import yaml
+from scipy import stats
 from typer.testing import CliRunner
+from uhi.io.json import default
 
 from gpuhiggs.__main__ import _spread, app
 from gpuhiggs.errors import InputError
-from gpuhiggs.interpret import MODELS, command, own_results
+from gpuhiggs.interpret import MODELS, command, mass_precision, own_results, questions, sm
 
 
 def invoke(*arguments: str) -> Any:
@@ -142,3 +146,73 @@ def test_own_results_that_cannot_be_used(change: dict[str, Any], message: str, t
 def test_a_folder_without_a_result(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not the folder of a finished run"):
         own_results.load(tmp_path)
+
+
+def test_every_question_is_answered(tmp_path: Path) -> None:
+    for question in questions.QUESTIONS:
+        file = tmp_path / f"{question}.json"
+        found = invoke("interpret", question, "--json", str(file))
+        assert found.exit_code == 0, found.output
+        assert json.loads(file.read_text())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("wdth", {}), "unknown question 'wdth'; known: width, projections"),
+        (("vacuum", {"data": ("atlas-run2",)}), "--data says nothing to vacuum; it takes --m-h"),
+        (("width", {"model": "mu"}), "model mu says nothing about the width"),
+        (("width", {"m_h": 300.0}), "m_H = 300 GeV is outside the tables"),
+        (("sm", {"sqrt_s": 100.0}), "√s = 100 TeV is outside the tables"),
+        (("mass", {"luminosity": (-1.0,)}), "must be positive"),
+        (("projections", {"luminosity": (0.0,)}), "luminosity must be positive"),
+    ],
+)
+def test_questions_that_cannot_be_answered(arguments: tuple[str, dict[str, Any]], message: str) -> None:
+    name, options = arguments
+    with pytest.raises(InputError, match=message):
+        questions.ask(name, questions.Options(**options))
+
+
+def test_width_from_the_couplings() -> None:
+    """By hand: at the best fit Γ = Σ κ_f² Γ_f, with κ of the nine-parameter model and κ_c = κ_t, κ_s = κ_b."""
+    found = questions.ask("width", questions.Options()).found["widths_MeV"]
+    k = {name: e["value"] for name, e in command.run(["atlas-run2"], "kappa-effective")["parameters"].items()}
+    by_hand = {
+        decay: k[f"kappa_{who}"] ** 2 * sm.partial_width(decay).value
+        for decay, who in {"bb": "b", "WW": "W", "gg": "g", "tautau": "tau", "ZZ": "Z", "gammagamma": "gamma",
+                           "cc": "t", "ss": "b", "mumu": "mu", "Zgamma": "Zgamma"}.items()
+    }  # fmt: skip
+    for decay, value in by_hand.items():
+        assert found[decay]["value"] == pytest.approx(value, rel=1e-3)
+    assert found["total"]["value"] == pytest.approx(sum(by_hand.values()), rel=1e-3)
+    b = command.run(["atlas-run2"], "kappa-effective")["parameters"]["kappa_b"]
+    assert found["bb"]["error"] == pytest.approx(2 * b["error"] / b["value"] * found["bb"]["value"], rel=0.1)
+
+
+def mass_run(folder: Path, luminosity: float | None = 100.0) -> Path:
+    """Write a run with a Gaussian peak, 2 GeV wide, of 200 events on 160 of background in 80 GeV."""
+    run_folder(folder, luminosity=luminosity, datasets={"d": {"kind": "data", "process": "data"}})
+    axes = (hist.axis.StrCategory(["4mu"], name="category"), hist.axis.Regular(160, 90, 170, name="m4l"))
+    by_process = {}
+    for process, share in (("ggH", 180.0), ("VBF", 20.0), ("ZZ", None), ("data", 0.0)):
+        h = hist.Hist(*axes, storage=hist.storage.Weight())
+        edges = axes[1].edges
+        content = np.full(160, 1.0) if share is None else share * np.diff(stats.norm(125.09, 2.0).cdf(edges))
+        h.view().value = content[None]
+        by_process[process] = h
+    (folder / "histograms.json").write_text(json.dumps({"m4l": by_process}, default=default))
+    return folder
+
+
+def test_mass_of_an_own_run(tmp_path: Path) -> None:
+    found = mass_precision.from_run(mass_run(tmp_path / "run"))
+    assert found.signal == pytest.approx(2.0, rel=0.01)
+    assert found.background == pytest.approx(160 / 80 / 100, rel=0.3)
+    assert found.resolution == pytest.approx(2.0, rel=0.02)
+    (point,) = questions.ask("mass", questions.Options(runs=(tmp_path / "run",), luminosity=(1000.0,))).found["points"]
+    assert point["precision"] == pytest.approx(2.0 / 2000**0.5, rel=0.25)
+    with pytest.raises(InputError, match="the run has no luminosity"):
+        mass_precision.from_run(mass_run(tmp_path / "other", luminosity=None))
+    with pytest.raises(InputError, match="not the folder of a finished run"):
+        mass_precision.from_run(tmp_path)

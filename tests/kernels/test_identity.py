@@ -17,7 +17,7 @@ import pytest
 
 from bench import in_memory, nasty
 from bench.channels import CASES
-from gpuhiggs import engine
+from gpuhiggs import preparation, processing
 from gpuhiggs.histogram import Counts
 
 N_EVENTS = 8_000
@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 class Sample(NamedTuple):
     """Events of one channel and what the CPU build makes of them."""
 
-    prepared: engine.Prepared
+    prepared: preparation.Prepared
     inputs: Any
     processed: in_memory.Processed
 
@@ -115,7 +115,9 @@ def test_threads(sample: Sample, n_threads: int) -> None:
 def test_launches(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """One chunk run as many launches."""
     edges = [0, 1, 2, 500, 501, 5_000, N_EVENTS]
-    monkeypatch.setattr(engine, "launch_ranges", lambda columns, first, last, limit: list(itertools.pairwise(edges)))
+    monkeypatch.setattr(
+        processing, "launch_ranges", lambda columns, first, last, limit: list(itertools.pairwise(edges))
+    )
     processed = in_memory.process(sample.prepared, sample.inputs)
     assert processed.counts.digest() == sample.processed.counts.digest()
     for name, values in sample.processed.selected.items():

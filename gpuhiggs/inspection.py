@@ -1,0 +1,108 @@
+"""One file looked at before its events are: what it holds, where it is cut, whether it fits the configuration."""
+
+from __future__ import annotations
+
+import itertools
+
+from . import variations
+from .books import stamp
+from .catalogue import luminosity
+from .config import RunConfig
+from .errors import ConfigError, SchemaError
+from .preparation import Prepared, opened_at
+from .read import ColumnCache, EventFile, Resolved, ranges
+from .tally import FileInfo, WorkItem
+
+
+def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> FileInfo:
+    """Look at a file: can it be read, how many events has it, where is it cut, what does it say of its weights.
+
+    Raises
+    ------
+    FileError, SchemaError, ConfigError
+        If it cannot be read, lacks what the channel needs, or its weights cannot normalise it.
+    """
+    dataset, request = prepared.dataset, prepared.request
+    with opened_at(prepared, path, cache) as events:
+        resolved = events.resolve(request)
+        _require_own_trigger(prepared, resolved, path)
+        weights = events.sum_of_weights(request.schema) if request.simulation else None
+        cuts, volumes = _cuts(prepared.config, events, resolved.branches())
+        info = FileInfo(
+            dataset.name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes,
+            _sections(prepared, events), stamp(path), _averages(prepared, events),
+        )  # fmt: skip
+    if dataset.cross_section and dataset.sum_of_weights is None:
+        _require_own_weights(dataset.name, path, weights)
+    return info
+
+
+def _require_own_weights(name: str, path: str, weights: float | None) -> None:
+    """Refuse a file that a cross section cannot be scaled to."""
+    if weights is None:
+        msg = f"{path}: no sum of weights in the file; give sum_of_weights of the dataset {name}"
+        raise ConfigError(msg)
+    if weights < 0.0:
+        msg = f"{path}: its sum of generator weights is {weights}: no cross section can be scaled to it"
+        raise ConfigError(msg)
+
+
+def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[float, ...]], ...]:
+    """Ask for what normalises the sets of weights; refuse a file that lacks a branch of a variation."""
+    declared = prepared.config.variations
+    extras = prepared.variations.extras
+    if declared is None or not prepared.request.simulation:
+        return ()
+    if missing := sorted({extra.branch for extra in extras} - events.table.branches):
+        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} (variations)"
+        raise SchemaError(msg)
+    wanted = {
+        one.sums: max(one.members)
+        for one in declared.sets.values()
+        if one.sums is not None and variations.applies(one, prepared.dataset.process)
+    }
+    found = []
+    for branch, last in wanted.items():
+        values = events.averages(prepared.request.schema, branch)
+        if last >= len(values):
+            msg = f"{events.path}: {branch} has {len(values)} members, {last} is asked for"
+            raise SchemaError(msg)
+        found.append((branch, values))
+    return tuple(found)
+
+
+def _sections(prepared: Prepared, events: EventFile) -> luminosity.Ranges:
+    """Return the luminosity sections of a file of data, if the configuration asks for its luminosity."""
+    if prepared.config.luminosity_table is None or prepared.dataset.kind != "data":
+        return ()
+    return luminosity.ranges((run, section) for run, section in events.sections(prepared.request.schema))
+
+
+def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> None:
+    """Refuse a file of data that knows no trigger of its own primary dataset: every event would be lost."""
+    asked = next(mask for mask in resolved.masks if mask.field == "triggers").branches
+    accept = prepared.cuts.value[0].accept
+    if accept and not any(name and accept >> bit & 1 for bit, name in enumerate(asked)):
+        primary = prepared.dataset.primary_dataset or "any primary dataset"
+        msg = f"{path}: none of the trigger paths of {primary} is in the file"
+        raise SchemaError(msg)
+
+
+def _cuts(
+    config: RunConfig, events: EventFile, branches: list[str]
+) -> tuple[tuple[int, ...], tuple[tuple[str, int, int], ...]]:
+    """Cut a file along its clusters, so that no work item has too many events or takes too much memory."""
+    volumes = events.table.volumes(branches)
+    size = ranges.event_bytes(volumes, events.entries)
+    most = max(1, min(config.chunk_size, int(config.chunk_memory * 2**20 / max(size, 1.0))))
+    cuts = ranges.cut(events.entries, most, events.table.edges(branches).tolist())
+    return tuple(cuts), tuple((codec, *volume) for codec, volume in sorted(volumes.items()))
+
+
+def work_items(info: FileInfo, chunk_size: int) -> list[WorkItem]:
+    """Return the ranges of a file: those that were found when it was inspected, or of at most *chunk_size* events.
+
+    A file without events has one empty item.
+    """
+    edges = info.cuts or ranges.cut(info.entries, chunk_size)
+    return [WorkItem(info.dataset, info.path, a, b) for a, b in itertools.pairwise(edges)]
