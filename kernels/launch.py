@@ -36,7 +36,7 @@ from numba import njit, types
 from numba.core import entrypoints
 
 from . import sources
-from .language import Column, leaves
+from .language import Column, Leaf, leaves
 
 ARGUMENTS = ("inputs", "cuts", "tables", "out")
 
@@ -288,12 +288,17 @@ def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
         if leaf.kind is not Column:
             slots[i : i + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
-        elif entry.dtype != leaf.dtype or not entry.flags.c_contiguous:
-            msg = f"{'.'.join(leaf.path)}: {entry.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
-            raise TypeError(msg)
         else:
+            require(leaf, entry)
             slots[i] = entry.__array_interface__["data"][0]
     return Record(slots, value)
+
+
+def require(leaf: Leaf, array: Any) -> None:
+    """Raise a TypeError unless a column is a contiguous array, here or on a device, of the type that is declared."""
+    if array.dtype != leaf.dtype or (isinstance(array, np.ndarray) and not array.flags.c_contiguous):
+        msg = f"{'.'.join(leaf.path)}: {array.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
+        raise TypeError(msg)
 
 
 def _interpreted(value: Any) -> Any:
