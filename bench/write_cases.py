@@ -14,6 +14,7 @@ from gpuhiggs.histogram import Accumulators
 from gpuhiggs.kernels import four_lepton
 from gpuhiggs.selftest import cases
 
+ROOT = Path(__file__).resolve().parents[1]
 PATH = Path(cases.__file__).parent / cases.FILE
 
 

@@ -19,7 +19,7 @@ from ..backend.call import flat
 from ..columns import outputs
 from ..kernels import real_rows
 from ..kernels.fill import BINS, CATEGORIES, LAYOUT, OFFSET, OFFSET2, SHIFTS, VARIATIONS, Histograms
-from ..kernels.language import fields, is_tuple_type, leaf_kind
+from ..kernels.language import fields, is_tuple_type, leaf_kind, leaves
 from ..kernels.launch import Program
 
 FILE = "cases.json"
@@ -68,12 +68,26 @@ def leaves_of(tree: Any) -> list[Any]:
     return [entry.tolist() if isinstance(entry, np.ndarray) else entry for entry in flat(tree)]
 
 
-def built(tuple_type: type, entries: Iterator[Any]) -> Any:
-    """Build a tree of columns and numbers from its leaves."""
+def tree_of(tuple_type: type, entries: list[Any]) -> Any:
+    """Build a tree of columns and numbers from its leaves.
+
+    Raises
+    ------
+    ValueError
+        If there are more or fewer than the tree has.
+    """
+    n = len(list(leaves(tuple_type)))
+    if n != len(entries):
+        msg = f"{tuple_type.__module__}.{tuple_type.__name__} has {n} leaves, {FILE} {len(entries)}: write it again"
+        raise ValueError(msg)
+    return _tree(tuple_type, iter(entries))
+
+
+def _tree(tuple_type: type, entries: Iterator[Any]) -> Any:
     values = []
     for hint in fields(tuple_type).values():
         if is_tuple_type(hint):
-            values.append(built(hint, entries))
+            values.append(_tree(hint, entries))
         else:
             kind, dtype = leaf_kind(hint)
             entry = next(entries)
@@ -114,8 +128,8 @@ def _case(form: dict[str, Any]) -> Case:
     return Case(
         form["name"],
         program,
-        built(cuts, iter(form["cuts"])),
-        built(tables, iter(form["tables"])),
+        tree_of(cuts, form["cuts"]),
+        tree_of(tables, form["tables"]),
         histograms,
         form["shifts"],
         form["branch_values"],
@@ -127,4 +141,4 @@ def all_cases() -> tuple[Case, ...]:
     """Return all cases: the elementary functions, each channel, and one channel with its variations."""
     text = (resources.files(__package__) / FILE).read_text("utf-8")
     elementary = Case("elementary_functions", Program(real_rows.__name__), real_rows.Cuts(0), real_rows.Tables(0), None)
-    return (elementary, *map(_case, json.loads(text)))
+    return (elementary, *[_case(form) for form in json.loads(text)])
