@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +17,8 @@ from .read.values import Values
 PROGRAM = launch.Program(kernel.__name__)
 COLLECTIONS = {"muon": "muons", "electron": "electrons", "photon": "photons", "jet": "jets"}
 MISSING_MOMENTA = ("met", "puppi_met")
+PRESELECTING = ("muon", "electron", "photon")
+"""Objects that the preselections of channels look at."""
 WITH_MASS = ("jet",)
 """Objects whose mass is scaled with their pt."""
 NO_MATCH = -1.0
@@ -47,7 +49,7 @@ def calibrate(
     branches
         What the calibrations ask for beside the columns.
     wanted
-        Events whose objects matter, shape (n_events,): in others they stay as they are.
+        1 of events whose objects matter, int64 of shape (n_events,): in others they stay as they are.
 
     Raises
     ------
@@ -60,6 +62,17 @@ def calibrate(
     for name, one in calibrations.items():
         columns, found[name] = _one(one, columns, branches, n_events, path, wanted)
     return Calibrated(columns, found)
+
+
+def reach(found: Mapping[str, np.ndarray], columns: Any, names: Sequence[str]) -> dict[str, float]:
+    """Return the largest factor by which columns raise the pt of an object, by class, of those among *names*."""
+    largest = {}
+    for name in names:
+        pt = getattr(columns, COLLECTIONS[name]).pt
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.nan_to_num(found[name].astype(np.float64) / pt, nan=1.0)
+        largest[name] = float(np.max(ratios, initial=1.0)) * (1.0 + 1e-9)  # a superset, however it is rounded
+    return largest
 
 
 def _one(
@@ -76,7 +89,7 @@ def _one(
     met = getattr(columns, missing) if follows and missing else None
     values, starts = _quantities(one, offsets, branches, path)
     inputs = kernel.Inputs(
-        offsets, np.zeros(0, np.bool_) if wanted is None else wanted, pt, eta, phi, mass,
+        offsets, np.zeros(0, np.int64) if wanted is None else wanted, pt, eta, phi, mass,
         nothing if met is None else met.pt, nothing if met is None else met.phi, values, starts,
     )  # fmt: skip
     cuts = kernel.Cuts(
@@ -93,7 +106,7 @@ def _one(
     if objects is not None and one.moves:
         moved = objects._replace(pt=out.pt, **({"mass": out.mass} if mass.size else {}))
         columns = columns._replace(**{COLLECTIONS[one.name]: moved})
-    if follows and met is not None:
+    if met is not None and missing is not None:
         columns = columns._replace(**{missing: met._replace(pt=out.met_pt, phi=out.met_phi)})
     return columns, out.columns.reshape(one.columns, size)
 

@@ -9,7 +9,7 @@
                  gen_pt: "GenJet_pt[Jet_genJetIdx]"}
         steps:                                # in this order; each may use the quantities before it
           uncalibrated: {formula: "1 - raw", scales_pt: true}
-          jec: {correction: {file: …, name: …, columns: {JetPt: pt, JetEta: eta, JetA: area, Rho: rho}}, scales_pt: true}
+          jec: {correction: {file: …, name: …, columns: {JetPt: pt, JetEta: eta, …}}, scales_pt: true}
           jer_sf: {correction: {…, fixed: {systematic: nom}}, of: simulation}
           smear: {correction: {…, columns: {…, GenPt: gen_pt, EventID: event, JERSF: jer_sf}}, scales_pt: true, …}
         weights: []                           # steps whose values multiply the weight of an event, jet by jet
@@ -78,7 +78,7 @@ class CalibrationConfig(Model):
     """Further quantities by name: branches of the objects, or of the event, or ``BRANCH[INDEX]`` of matched objects."""
     steps: dict[str, StepConfig] = Field(default_factory=dict)
     weights: tuple[str, ...] = ()
-    """Steps whose values multiply an event's weight: of every selected jet in the range of the b tag, or of the event."""
+    """Steps whose values multiply an event's weight: of each selected jet in the b tag's range, or of the event."""
     met_pt_min: float | None = None
     """The missing momentum follows objects above it, GeV; null: it does not."""
 
@@ -122,7 +122,8 @@ def check(calibrations: dict[str, CalibrationConfig]) -> None:
             msg = f"unknown object {name!r}; known: {', '.join(OBJECTS)}"
             raise ValueError(msg)
         if one.weights and name not in WEIGHED:
-            msg = f"{name}: weights are of {' and '.join(WEIGHED)}; those of other objects are variations with corrections"
+            what = "those of other objects are variations with corrections"
+            msg = f"{name}: weights are of {' and '.join(WEIGHED)}; {what}"
             raise ValueError(msg)
         if name == EVENT and any(step.scales_pt for step in one.steps.values()):
             msg = "event: it has no pt that could be scaled"

@@ -37,12 +37,18 @@ class Calibration(NamedTuple):
     @property
     def branches(self) -> set[str]:
         """All branches that it reads."""
-        return {part for branch in self.inputs.values() if (found := BRANCH.match(branch)) for part in found.groups() if part}
+        return {
+            part
+            for branch in self.inputs.values()
+            if (found := BRANCH.match(branch))
+            for part in found.groups()
+            if part
+        }
 
     @property
     def columns(self) -> int:
         """How many columns it gives."""
-        return self.tables.takes.size // 3
+        return int(self.tables.takes.size) // 3
 
 
 class _Row(NamedTuple):
@@ -72,6 +78,13 @@ class Calibrator:
     def __post_init__(self) -> None:
         self.quantities = (*kernel.QUANTITIES, *self.config.inputs, *self.config.steps, _VARIED)
         self.runs.append((False, tuple(self._rows({}))))
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The steps whose values multiply the weight of an event."""
+        return tuple(
+            name for name in self.config.weights if self.config.steps[name].happens(simulation=self.simulation)
+        )
 
     def _rows(self, changed: Mapping[str, StepConfig]) -> list[_Row]:
         """Return the rows of all steps, some of them changed."""
@@ -146,7 +159,9 @@ class Calibrator:
         """
         declared = self.config.steps.get(one.step)
         if declared is None or not declared.happens(simulation=self.simulation):
-            msg = f"{place}: unknown step {one.step!r} of {self.name}; there are {', '.join(self.config.steps) or 'none'}"
+            msg = (
+                f"{place}: unknown step {one.step!r} of {self.name}; there are {', '.join(self.config.steps) or 'none'}"
+            )
             raise ConfigError(msg)
         run = (False, tuple(self._rows({one.step: _changed(declared, one, side, place)})))
         if run == self.runs[0]:
@@ -197,7 +212,9 @@ def _changed(declared: StepConfig, one: StepVariation, side: str, place: str) ->
         return declared.model_copy(update={"formula": side})
     fixed = (declared.correction or {}).get("fixed", {})
     if one.input not in fixed:
-        msg = f"{place}: {one.input!r} is not among the fixed inputs of the step {one.step}: {', '.join(fixed) or 'none'}"
+        msg = (
+            f"{place}: {one.input!r} is not among the fixed inputs of the step {one.step}: {', '.join(fixed) or 'none'}"
+        )
         raise ConfigError(msg)
     correction = {**(declared.correction or {}), "fixed": {**fixed, one.input: side}}
     return declared.model_copy(update={"correction": correction})
@@ -207,6 +224,4 @@ def calibrators(
     config: Mapping[str, CalibrationConfig], *, simulation: bool, place: str = "calibrations"
 ) -> dict[str, Calibrator]:
     """Return what is declared, by object, in the order in which it happens."""
-    return {
-        name: Calibrator(name, config[name], simulation, f"{place}.{name}") for name in OBJECTS if name in config
-    }
+    return {name: Calibrator(name, config[name], simulation, f"{place}.{name}") for name in OBJECTS if name in config}

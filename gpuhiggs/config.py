@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from . import channel_file
+from . import calibration_config, channel_file
+from .calibration_config import CalibrationConfig
 from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
@@ -165,6 +166,8 @@ class RunConfig(Model):
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)
+    calibrations: dict[str, CalibrationConfig] = Field(default_factory=dict)
+    """What is found of objects, or of the event, before the channel's kernel sees them."""
     variations: VariationsConfig | None = None
     """Systematic variations; none if not given."""
     model: ModelConfig | None = None
@@ -176,6 +179,7 @@ class RunConfig(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        calibration_config.check(self.calibrations)
         names = [dataset.name for dataset in self.datasets]
         if twice := {name for name in names if names.count(name) > 1}:
             msg = f"datasets named twice: {', '.join(sorted(twice))}"

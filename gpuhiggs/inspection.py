@@ -49,13 +49,13 @@ def _require_own_weights(name: str, path: str, weights: float | None) -> None:
 
 def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[float, ...]], ...]:
     """Ask for what normalises the sets of weights; refuse a file that lacks a branch of a variation."""
+    if missing := sorted(set(prepared.further_branches()) - events.table.branches):
+        what = "calibrations, variations"
+        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} ({what})"
+        raise SchemaError(msg)
     declared = prepared.config.variations
-    extras = prepared.variations.extras
     if declared is None or not prepared.request.simulation:
         return ()
-    if missing := sorted({extra.branch for extra in extras} - events.table.branches):
-        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} (variations)"
-        raise SchemaError(msg)
     wanted = {
         one.sums: max(one.members)
         for one in declared.sets.values()

@@ -5,7 +5,7 @@ an interpreter of formulas. Here they are evaluated once an object, over one col
 gives the object its transverse momentum, and the missing momentum follows; further runs give columns, which the
 channel's kernel takes for shifts and weights.
 
-An object's *quantities* are scratch memory: those of :data:`QUANTITIES`, what is read for it, what the steps have found.
+An object's *quantities* are scratch memory: :data:`QUANTITIES`, what is read for it, what the steps have found.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 from gpuhiggs.kernels import fill as sums  # noqa: F401 (what launch's driver expects of a program)
 from gpuhiggs.kernels import lookup
 from gpuhiggs.kernels.four_vector import P4
-from gpuhiggs.kernels.language import Bool, Float32, Float64, Int64, add, each, local, scalar
+from gpuhiggs.kernels.language import Float32, Float64, Int64, add, each, local, scalar
 from gpuhiggs.kernels.met import recoiled
 from gpuhiggs.kernels.real import atan2, sincos
 
@@ -47,8 +47,8 @@ class Inputs(NamedTuple):
     """One collection, and what its steps ask for."""
 
     offsets: Int64
-    wanted: Bool
-    """Events whose objects matter; empty: all."""
+    wanted: Int64
+    """1 of events whose objects matter; empty: of all."""
     pt: Float32
     eta: Float32
     phi: Float32
@@ -120,7 +120,7 @@ def generator_weight(event, inputs, cuts):
 @scalar
 def preselect(event, inputs, cuts):
     """Whether the event's objects matter."""
-    return cuts.has_wanted == 0 or inputs.wanted[event]
+    return cuts.has_wanted == 0 or inputs.wanted[event] == 1
 
 
 @scalar

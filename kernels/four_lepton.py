@@ -1,7 +1,7 @@
 """H→ZZ*→4ℓ in CMS data: select the leptons, form the ZZ candidates, categorise and fill, in one body.
 
-Objects are in :mod:`.leptons` and :mod:`.jets`, the ZZ algorithm in :mod:`.zz`; the production categories follow
-CJLST/ZZAnalysis, Category.cc (categoryMor18), in their order, as far as they need no matrix-element discriminant.
+Objects are in :mod:`.leptons` and :mod:`.jets`, the ZZ algorithm in :mod:`.zz`, the production categories in
+:mod:`.four_lepton_tags`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import four_lepton_out as output
+from . import four_lepton_tags as tags
 from . import four_vector as p4
 from . import gate as quality
 from . import real, zz
 from .decay_angles import decay_angles
 from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
 from .four_vector import P4
-from .jets import JetCuts, Jets, count_jets
-from .language import Positive, add, each, local, local_int, scalar
+from .jets import Directions, JetCuts, Jets, jet_system, jets_factor
+from .language import add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -47,10 +48,10 @@ GATES = quality.STEPS
 STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
 """The rows of the cutflow after the gate's."""
 
-CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
+CATEGORIES = tags.CATEGORIES
 
 MOVES = ("muon", "electron", "jet", "met")
-WEIGHED = ("muon", "electron")
+WEIGHED = ("muon", "electron", "jet")
 
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
@@ -62,6 +63,9 @@ FEATURES = (
 )  # fmt: skip
 """What a classifier may take: GeV; scaled_pt4l is pt over the mass. The first seven describe the decay."""
 N_FEATURES = len(FEATURES)
+
+DIRECTIONS = 2 * CAPACITY
+"""Leptons and their FSR photons: what jets must be apart from."""
 
 ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
@@ -78,12 +82,6 @@ class Inputs(NamedTuple):
     met: MissingMomentum
 
 
-class CategoryCuts(NamedTuple):
-    """Production categories, GeV."""
-
-    met_min: Positive
-
-
 class Cuts(NamedTuple):
     """All cuts; the configuration's ``cuts`` has the same tree, less ``dataset``."""
 
@@ -93,7 +91,7 @@ class Cuts(NamedTuple):
     fsr: FsrCuts
     zz: zz.ZZCuts
     jet: JetCuts
-    category: CategoryCuts
+    category: tags.CategoryCuts
 
 
 @scalar
@@ -160,19 +158,17 @@ def extra_z(leptons, n, cuts, i, j, k, l):  # noqa: E741
 
 
 @scalar
-def categorise(n_extra_leptons, n_extra_z, n_jets, n_b_jets, met, cuts):
-    """Return the production category as an index into CATEGORIES."""
-    if (n_jets <= 3 and n_b_jets == 0 and (n_extra_leptons == 1 or n_extra_z >= 1)) or (
-        n_jets == 0 and n_extra_leptons >= 1
-    ):
-        return 0
-    if n_jets >= 4 and n_b_jets >= 1 and n_extra_leptons == 0:
-        return 1
-    if n_extra_leptons >= 1:
-        return 2
-    if n_jets <= 1 and met > cuts.met_min:
-        return 3
-    return 4
+def list_directions(leptons, n, fsr, directions):
+    """List where the selected leptons and their FSR photons are; return how many that makes."""
+    listed = 0
+    for lepton in range(n):
+        directions.eta[listed], directions.phi[listed] = leptons.eta[lepton], leptons.phi[lepton]
+        listed += 1
+        photon = leptons.photon[lepton]
+        if photon >= 0:
+            directions.eta[listed], directions.phi[listed] = fsr.eta[photon], fsr.phi[photon]
+            listed += 1
+    return listed
 
 
 @scalar
@@ -249,24 +245,27 @@ def body(event, shift, inputs, cuts, tables, out):
     if steps < 1 + len(zz.CUTS):
         return
 
-    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons, shift, tables)
+    directions = Directions(local(DIRECTIONS), local(DIRECTIONS))
+    apart = list_directions(leptons, n, inputs.fsr_photons, directions)
+    jets = jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, tables)
     met = missing_momentum(inputs.met, event, shift, tables)
     met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
     met = propagated(met, inputs.muons, MUON, event, shift, tables, 0.0)
     met = propagated(met, inputs.electrons, ELECTRON, event, shift, tables, 0.0)
     n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
-    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, met.e, cuts.category)
+    category = tags.categorise(n - 4, n_extra_z, jets, met.e, cuts.category)
     state = final_state(leptons, i, k)
     ratios = local(WEIGHTS)
     value *= of_event(event, shift, tables, ratios)
     for lepton in (i, j, k, l):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
+    value *= jets_factor(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
     features = local(16)
     if wants_features(tables.scoring):
         measure(leptons, i, j, k, l, chosen, features)
-    features[9], features[10], features[11] = n_jets, n_b_jets, met.e
+    features[9], features[10], features[11] = jets.n, jets.n_b, met.e
     score = score_of(tables.scoring, features)
     row = (category * 3 + state) * tables.scoring.parts + part_of(tables.scoring, score)
     place = write(event, shift, found, row, weights, out)

@@ -189,7 +189,7 @@ def test_weights_are_ratios_of_selected_events(made: preparation.Prepared, colum
         at = branches.starts[number] + event * branches.strides[number] + member
         return np.asarray(branches.values[at], np.float64)
 
-    rows = [i for i in range(15) if i % 3 == four_lepton.FINAL_STATES.index("4e")]
+    rows = [i for i in range(3 * len(four_lepton.CATEGORIES)) if i % 3 == four_lepton.FINAL_STATES.index("4e")]
     found = contents(counts, "m4l")[rows].sum(axis=(0, 1))
     nominal = weight * branch("L1_Nom")
     ratios = {
