@@ -273,10 +273,23 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
+    for key in {"calibrations", "variations"} & set(raw):
+        raw[key] = _with_places(raw[key], path.parent)
     for key in ("lumi_mask", "luminosity_table"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute(raw[key], path.parent)
     return validate(RunConfig, raw, str(path))
+
+
+def _with_places(tree: Any, folder: Path) -> Any:
+    """Return a tree of mappings whose corrections' files are relative to a folder no more."""
+    if not isinstance(tree, dict):
+        return tree
+    found = {key: _with_places(value, folder) for key, value in tree.items()}
+    correction = found.get("correction")
+    if isinstance(correction, dict) and isinstance(correction.get("file"), str):
+        found["correction"] = {**correction, "file": absolute(correction["file"], folder)}
+    return found
 
 
 def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
