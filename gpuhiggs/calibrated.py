@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,12 @@ WITH_MASS = ("jet",)
 """Objects whose mass is scaled with their pt."""
 NO_MATCH = -1.0
 """The value of ``BRANCH[INDEX]`` where an object has no partner."""
+
+
+def compile_for(calibrations: Iterable[Mapping[str, Calibration]]) -> None:
+    """Compile what calibrations run on, if there are any, or load it from the cache."""
+    if any(calibrations):
+        launch.compiled(PROGRAM)
 
 
 class Calibrated(NamedTuple):

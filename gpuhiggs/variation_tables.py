@@ -224,6 +224,9 @@ def _weight_rows(builder: _Builder, one: WeightConfig, first: int, place: str) -
     if one.calibration is not None:
         return _step_rows(builder, one, one.calibration, first, place)
     raw = one.correction or {}
+    if "jet" in one.object:
+        msg = f"{place}: scale factors of jets are steps of calibrations.jet, among its weights; variations name them"
+        raise ConfigError(msg)
     if "variation" not in raw:
         msg = f"{place}.correction: a weight needs `variation`: which input says nominal, up and down"
         raise ConfigError(msg)

@@ -431,7 +431,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"weights": {"a": {"branches": {"up": "w", "down": "w"}}}}, "up and down are equal: w"),
     ({"weights": {"a": {"branches": {"up": "w[x]", "down": "w"}}}}, "expected a branch, or BRANCH[k], got 'w[x]'"),
-    ({"weights": {"a": {"object": "jet", "correction": {"variation": {}}}}}, "the channel weighs no jet"),
+    ({"weights": {"a": {"object": "jet", "correction": {"variation": {}}}}}, "scale factors of jets are steps"),
     ({"weigths": {}}, "unknown key 'weigths' in variations; known: shifts, weights, sets"),
     (
         {"sets": {"a": {"branch": "w", "members": "1-600", "combine": "hessian", "sums": None}}},

@@ -114,7 +114,7 @@ def smeared(case: Case, jets: dict[str, np.ndarray], systematic: str) -> np.ndar
     resolution = np.array(opened["PtResolution"].evaluate(pt, jets["eta"], jets["rho"]))
     factor = np.array(opened["ScaleFactor"].evaluate(jets["eta"], systematic))
     smear = opened["JERSmear"].evaluate(pt, jets["eta"], jets["gen"], jets["rho"], jets["event"], resolution, factor)
-    return pt * np.array(smear)
+    return np.asarray(pt * np.array(smear))
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +128,7 @@ def column(case: Case, name: str, side: str) -> np.ndarray:
     place = tables.names.shifts.index(f"{name}{side}")
     row = int(tables.shifts.first[place])
     extra = tables.extras[int(tables.shifts.rows[4 * row + 3])]
-    return read(case).objects[extra.branch][extra.calibrated]
+    return np.asarray(read(case).objects[extra.branch][extra.calibrated])
 
 
 SINGLE = 1e-7
