@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import calibrated, channels, file_list, variation_tables, variations
+from . import blinding, calibrated, channels, file_list, variation_tables, variations
 from .catalogue import lumi_mask
 from .channels import Channel
 from .config import DatasetConfig, RunConfig
@@ -106,6 +106,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         accept=accept,
         veto=veto,
         required=(1 << len(selection.filters)) - 1,
+        regions=int(config.nonprompt is not None),
         reach=varied.reach,
     )
     cuts = channel.cuts(selection, record)
@@ -129,11 +130,14 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         selection.absent,
     )  # fmt: skip
     request.sources()
+    specs = channel.histograms(selection)
+    blinding.check(config, specs, channel.steps)
+    regions = [] if config.nonprompt is None else channel.regions(selection)
     return Prepared(
         config,
         dataset,
         channel,
-        variations.specs(config.variations, channel.histograms(selection), varied.names),
+        [*variations.specs(config.variations, specs, varied.names), *regions],
         varied,
         request,
         launch.record(type(cuts), cuts),
@@ -153,6 +157,8 @@ UNIMPORTANT = (
     "cluster",
     "redirectors",
     "lumi_mask",
+    "unblind",
+    "nonprompt",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
 UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
@@ -167,6 +173,7 @@ def fingerprint(config_json: str, dataset_name: str) -> str:
         "dataset": dataset.model_dump(mode="json", exclude=set(UNIMPORTANT_OF_DATASET)),
         "schema": prepared.request.schema.model_dump(mode="json"),
         "kernels": launch.source_hash(prepared.channel.program),
+        "regions": config.nonprompt is not None,
     }
     calibrations = prepared.variations.calibrations
     if calibrations:

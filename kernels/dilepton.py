@@ -187,9 +187,9 @@ def region(m_ll, m_t, m_t2, pt2, jets, cuts):
 def fill_planes(category, m_ll, m_t, shift, weights, histograms):
     """Fill the m_ll × m_t planes; outside is the underflow."""
     cell = sums.plane_cell(histograms, M_LL, m_ll, M_T, m_t)
-    sums.fill_varied(histograms, PLANE, category, cell, shift, weights)
+    sums.fill_varied(histograms, PLANE, category, cell + 0.5, shift, weights)  # its middle: k/n·n may round down
     cell = sums.plane_cell(histograms, M_LL_COARSE, m_ll, M_T_COARSE, m_t)
-    sums.fill_varied(histograms, PLANE_COARSE, category, cell, shift, weights)
+    sums.fill_varied(histograms, PLANE_COARSE, category, cell + 0.5, shift, weights)
 
 
 @scalar

@@ -10,12 +10,13 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import four_lepton_out as output
+from . import four_lepton_regions as regions
 from . import four_lepton_tags as tags
 from . import four_vector as p4
 from . import gate as quality
 from . import real, zz
 from .decay_angles import decay_angles
-from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
+from .four_lepton_out import BAD_WEIGHT, COMMON, M4L, OVER_CAPACITY, Reconstructed, write
 from .four_vector import P4
 from .jets import Directions, JetCuts, Jets, jet_system, jets_factor
 from .language import add, each, local, local_int, scalar
@@ -28,9 +29,9 @@ from .leptons import (
     MuonCuts,
     Muons,
     Photons,
+    list_leptons,
     match_photons,
     reconstruct,
-    select_leptons,
 )
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Z_MASS, Leptons, P4Columns, dressed_pair, is_z
@@ -56,6 +57,10 @@ WEIGHED = ("muon", "electron", "jet")
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 N_MINUS_ONE = len(COMMON)
+
+REGION_HISTOGRAMS = ("probe_pt", "loose_m4l", "loose_production")
+"""Of the control regions: see :mod:`.four_lepton_regions`. The last two are read by cells."""
+PROBE_PT = len(HISTOGRAMS)
 
 FEATURES = (
     "m_z1", "m_z2", "cos_theta_star", "cos_theta_1", "cos_theta_2", "phi", "phi_1", "scaled_pt4l", "abs_y4l", "n_jets",
@@ -92,11 +97,12 @@ class Cuts(NamedTuple):
     zz: zz.ZZCuts
     jet: JetCuts
     category: tags.CategoryCuts
+    region: regions.RegionCuts
 
 
 @scalar
 def preselect(event, inputs, cuts):
-    """Whether there are four leptons of sufficient pt, whatever their quality."""
+    """Whether there are four leptons of sufficient pt, whatever their quality; three for the control regions."""
     n = 0
     for muon in each(inputs.muons, event):
         if inputs.muons.pt[muon] * cuts.dataset.reach.muon > cuts.muon.pt_min:
@@ -104,7 +110,7 @@ def preselect(event, inputs, cuts):
     for electron in each(inputs.electrons, event):
         if inputs.electrons.pt[electron] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             n += 1
-    return n >= 4
+    return n >= 4 - cuts.dataset.regions
 
 
 @scalar
@@ -210,6 +216,33 @@ def measure(leptons, i, j, k, l, found, features):  # noqa: E741
 
 
 @scalar
+def fill_regions(event, leptons, n_selected, n, inputs, cuts, tables, out):
+    """Fill the control regions with an event that is not in the signal region."""
+    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
+    if not sums.is_weight(value):
+        add(out.errors, BAD_WEIGHT, 1)
+        return
+    weight = sums.quantise(value)
+    met = missing_momentum(inputs.met, event, 0, tables)
+    probe = regions.probe_of(leptons, n_selected, n, met.e, cuts.region, cuts.zz)
+    if probe >= 0:
+        regions.fill_probe(leptons, probe, probe < n_selected, out.histograms, PROBE_PT, cuts.region, weight)
+    if n < 4:
+        return
+    directions = Directions(local(DIRECTIONS), local(DIRECTIONS))
+    apart = list_directions(leptons, n, inputs.fsr_photons, directions)
+    jets = jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, 0, tables)
+    for like_sign in range(2):
+        loose = regions.loose_candidate(leptons, n_selected, n, like_sign, cuts.zz)
+        if loose.distance < 1e9:
+            used = 2 + (1 if loose.k < n_selected else 0) + (1 if loose.l < n_selected else 0)
+            production = tags.categorise(n_selected - used, 0, jets, met.e, cuts.category)
+            regions.fill_loose(
+                leptons, n_selected, loose, like_sign, production, out.histograms, PROBE_PT, M4L, cuts.region, weight
+            )
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, categorise and fill one event."""
     photons = Photons(local_int(PHOTON_CAPACITY), local(PHOTON_CAPACITY))
@@ -226,12 +259,20 @@ def body(event, shift, inputs, cuts, tables, out):
     )
     n = -1
     if match_photons(event, inputs, cuts, photons, shift, tables):
-        n = select_leptons(event, inputs, cuts, photons, leptons, shift, tables)
+        n = list_leptons(event, inputs, cuts, photons, leptons, 0, 1, shift, tables)
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
         add(out.errors, OVER_CAPACITY, 1)
-    if n < 4:
+    n_loose = 0
+    if cuts.dataset.regions == 1 and shift == 0 and n >= 2:
+        n_loose = list_leptons(event, inputs, cuts, photons, leptons, n, 0, shift, tables)
+        if n_loose < 0:
+            add(out.errors, OVER_CAPACITY, 1)
+    if n < 4 and n_loose < 3:
         return
-    reconstruct(event, inputs, photons, leptons, n)
+    reconstruct(event, inputs, photons, leptons, n if n_loose < n else n_loose)
+    if n < 4:
+        fill_regions(event, leptons, n, n_loose, inputs, cuts, tables, out)
+        return
     value = generator_weight(event, inputs, cuts)
     weight = sums.quantise(value)
     best = zz.Best(local(ROWS), local(ROWS), local(ROWS))
@@ -243,6 +284,8 @@ def body(event, shift, inputs, cuts, tables, out):
             if best.distance[cut] < 1e9:
                 sums.fill(out.histograms, N_MINUS_ONE + cut, 0, best.value[cut], shift, weight)
     if steps < 1 + len(zz.CUTS):
+        if n_loose >= 4:
+            fill_regions(event, leptons, n, n_loose, inputs, cuts, tables, out)
         return
 
     directions = Directions(local(DIRECTIONS), local(DIRECTIONS))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation, skim
+from .. import backend, backgrounds, cluster, engine, measurement, normalisation, skim
 from ..batch import batch
 from ..cluster_config import ClusterConfig
 from ..config import RunConfig
@@ -21,7 +22,7 @@ from ..errors import InputError, RunError
 from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from ..work import Mapper, serially
+from ..work import Mapper, serially, threaded
 from . import band, page, progress, run_folder, run_sections, strength
 from .performance import EVENTS, Stages
 from .record import Record
@@ -63,7 +64,9 @@ def run(
     console = Console()
     stages = Stages()
     measurement.check(config)
+    backgrounds.check(config)
     skim.require(config)
+    there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)
@@ -72,20 +75,23 @@ def run(
         try:
             with (
                 stages.stage(EVENTS),
-                mapping(workers, scheduler, config.cluster) as mapper,
+                mapping(workers, scheduler, config.cluster, there.execution.device) as mapper,
                 progress.shown(console, folder) as show,
             ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
-                tally = engine.run(config, selecting, show, limit_files, cache, ledger)
+                tally = engine.run(there, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
             console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
             return 1
-    results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
+    results = _conclude(
+        config, folder, tally, pieces, stages, workers=workers, device=there.execution.device, resume=resume
+    )
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    missing = {"fit_error", "nonprompt_error"} & set(results)
+    return 0 if converged and whole and not tally.failures and not missing else 1
 
 
 def _conclude(
@@ -96,25 +102,48 @@ def _conclude(
     stages: Stages,
     *,
     workers: int,
+    device: str,
     resume: bool,
 ) -> dict[str, Any]:
     """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
     with stages.stage("histograms"):
         histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        estimated, problem = _estimate(config, tally)
+        if estimated is not None:
+            for name, template in estimated.templates.items():
+                histograms[name] = {estimated.process: template, **histograms[name]}
         results = run_folder.summary(config, tally, histograms)
+        results["blinding"] = run_folder.unblinded(folder, config)
+        if estimated is not None:
+            results["nonprompt"] = estimated.summary
+            results["warnings"].extend(estimated.notes)
+            histograms |= estimated.control
+        elif problem is not None:
+            results["nonprompt_error"] = problem
+            results["warnings"].append(problem)
     if pieces is not None:
         with stages.stage("skim"):
             _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
     with stages.stage("fit"):
-        _fit(config, tally, folder, histograms, varied, results)
+        _fit(config, tally, folder, histograms, varied, results, estimated)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
-    performance = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
+    performance = {
+        "stages": stages.seconds, "workers": max(workers, 1), "device": device, "progress": progress.kept(folder)
+    }  # fmt: skip
     record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
     with stages.stage("report"):
         page.publish(folder, strength.head(record), run_sections.sections(record))
     run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
     return results
+
+
+def _on_device(config: RunConfig, *, elsewhere: bool) -> RunConfig:
+    """Choose the device of this machine before anything is written; each worker *elsewhere* looks for its own."""
+    if elsewhere:
+        return config
+    device = backend.open_device(config.execution.device).name
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"device": device})})
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -144,6 +173,14 @@ def _skim(
             pieces.finish(tally, results["skim"])
 
 
+def _estimate(config: RunConfig, tally: Tally) -> tuple[backgrounds.Estimate | None, str | None]:
+    """Return the background from data, or why there is none: the rest of a run stands, but its fit does not."""
+    try:
+        return backgrounds.estimate(config, tally), None
+    except InputError as error:
+        return None, str(error)
+
+
 def _fit(
     config: RunConfig,
     tally: Tally,
@@ -151,16 +188,20 @@ def _fit(
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     varied: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
+    estimated: backgrounds.Estimate | None,
 ) -> None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
+        return
+    if "nonprompt_error" in results:
+        results["fit_error"] = f"a background is missing: {results['nonprompt_error']}"
         return
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return
     try:
-        measured = measurement.measure(config, histograms, varied)
+        measured = measurement.measure(config, histograms, varied, estimated)
     except InputError as error:
         results["fit_error"] = str(error)
         return
@@ -174,14 +215,28 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
+def mapping(
+    workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None, device: str = "cpu"
+) -> Iterator[Mapper]:
+    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler.
+
+    For one GPU the workers are threads of this process, which read for it; for several each has a process.
+    """
     if jobs is not None and scheduler is None:
         with batch(jobs) as client:
             yield cluster.mapper(client)
         return
     if workers == 0 and scheduler is None:
         yield serially
+        return
+    if device == "cuda" and scheduler is None:
+        n_gpus = len(backend.gpus())
+        if n_gpus == 1:
+            with ThreadPoolExecutor(workers) as pool:
+                yield threaded(pool, workers)
+        else:
+            with cluster.cuda(threads=-(-workers // n_gpus)) as client:
+                yield cluster.mapper(client)
         return
     with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
         yield cluster.mapper(client)
@@ -194,9 +249,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
-            table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
+            table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
+        if part == "control":
+            continue  # what it says of the backgrounds is in the report; of the signal it says nothing
         mu = strength.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
@@ -209,3 +266,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
     for failure in results["failures"]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"
