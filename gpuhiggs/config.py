@@ -173,6 +173,8 @@ class RunConfig(Model):
     """Formats in which the selected events are written, a file a dataset; none: they are not."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
+    sqrt_s: float | None = Field(default=None, gt=0)
+    """Centre-of-mass energy in TeV, which figures say too."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

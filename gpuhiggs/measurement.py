@@ -12,6 +12,7 @@ from . import channels, inference, workspace
 from .config import RunConfig
 from .errors import ConfigError, InputError
 from .fit_config import ModelConfig
+from .inference.joining import with_strengths
 from .workspace import POI
 
 SCAN_POINTS = 31
@@ -146,7 +147,8 @@ def measure(
     if made.channels[0].observed is not None:
         parts["observed"] = _part(flat, inference.observed(flat, made))
     if model.productions:
-        apart = workspace.by_production(made, model.productions)
+        strength = {process: name for name, group in model.productions.items() for process in group}
+        apart = with_strengths(made, strength)
         for name, part in parts.items():
             parts[name] = part._replace(productions=_strengths(apart, observed=name == "observed"))
     return Measurement(made, parts)

@@ -70,27 +70,6 @@ def build(
     return _with_free(workspace, model)
 
 
-def by_production(workspace: inference.Workspace, productions: Mapping[str, Sequence[str]]) -> inference.Workspace:
-    """Return the workspace with a signal strength for each production instead of one for all.
-
-    Parameters
-    ----------
-    productions
-        Strength → samples that it scales.
-    """
-    strength = {sample: name for name, samples in productions.items() for sample in samples}
-
-    def renamed(sample: inference.Sample) -> inference.Sample:
-        own = inference.NormFactor(parameter=strength.get(sample.name, POI))
-        modifiers = tuple(own if m == inference.NormFactor(parameter=POI) else m for m in sample.modifiers)
-        return sample.model_copy(update={"modifiers": modifiers})
-
-    channels = tuple(c.model_copy(update={"samples": tuple(map(renamed, c.samples))}) for c in workspace.channels)
-    used = {modifier.parameter for c in channels for sample in c.samples for modifier in sample.modifiers}
-    first, *more = [name for name in productions if name in used]
-    return workspace.model_copy(update={"channels": channels, "poi": first, "pois": tuple(more)})
-
-
 def _constrained(model: ModelConfig, templates: Templates, processes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the samples among *processes* (None: all) whose normalisation is not the data's alone."""
     there = {name for by_process in templates.values() for name in by_process} - {smooth_background.NAME}

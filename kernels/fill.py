@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .language import Column, Float64, Int64, add, scalar
+from .language import Bins, Column, Float64, Int64, Sums, Tally, add, scalar
 
 WEIGHT_LIMIT = 2.0**11
 """Largest |weight| in units of the dataset's weight unit; at or above it an event is a counted error."""
@@ -46,7 +46,7 @@ class Weights(NamedTuple):
 class Counter(NamedTuple):
     """Rows of (entries, Σq, Σhi, Σlo): a cutflow."""
 
-    sums: Int64
+    sums: Tally
     """Shape (rows, 4)."""
 
 
@@ -57,9 +57,9 @@ class Histograms(NamedTuple):
     boost-histogram.
     """
 
-    sumw: Int64
+    sumw: Bins
     """Σq: one after the other, each of shape (categories, bins + 2, variations)."""
-    sumw2: Int64
+    sumw2: Bins
     """Σhi and Σlo: each of shape (categories, bins + 2, shifts, 2)."""
     layout: Int64
     """Shape (histograms, 8): columns OFFSET, OFFSET2, BINS, UNIFORM, EDGES, CATEGORIES, VARIATIONS, SHIFTS."""
@@ -67,7 +67,7 @@ class Histograms(NamedTuple):
     """Shape (histograms, 2): lower and upper edge of uniform bins."""
     edges: Float64
     """The edges of histograms with bins of different widths, one after the other."""
-    misfilled: Int64
+    misfilled: Sums
     """Fills with a category or shift that the histogram does not have: a mistake in the body."""
 
 

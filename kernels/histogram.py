@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import fill as sums
-from .language import Float64, Int64, add, scalar
+from .language import Bins, Float64, Tally, Worst, add, scalar
 
 MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
 """Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
@@ -49,13 +49,13 @@ def variable(edges: tuple[float, ...], label: str = "", categories: tuple[str, .
 class Histogram(NamedTuple):
     """One histogram in memory."""
 
-    units: Int64
+    units: Bins
     """Fills of weight 1, of shape (categories, bins + 2): they become part of the sums after a launch."""
-    sumw: Int64
+    sumw: Bins
     """Σq, of the same shape."""
-    sumw2: Int64
+    sumw2: Bins
     """Σhi and Σlo, of shape (categories, bins + 2, 2)."""
-    problems: Int64
+    problems: Worst
     edges: Float64
     """Empty where the bins are equal."""
     uniform: int
@@ -97,10 +97,10 @@ def fill_category(histogram, category, x, weight):
 class Cutflow(NamedTuple):
     """The rows of a channel's ``STEPS``."""
 
-    sums: Int64
+    sums: Tally
     """Shape (steps, 4): entries, Σq, Σhi, Σlo."""
     steps: int
-    problems: Int64
+    problems: Worst
 
 
 @scalar

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from . import shifts
 from .fill import Weights, is_weight, quantise
-from .language import Int64, add, scalar
+from .language import Int64, Sums, add, scalar
 from .shifts import ELECTRON, MUON
 
 WEIGHTS = 512
@@ -50,7 +50,7 @@ class WeightTable(NamedTuple):
     n_rows: int
     rows: Int64
     """Shape (n_rows, ROW)."""
-    problems: Int64
+    problems: Sums
     """Lookups that gave no value; variations of the weight that cannot be summed."""
 
 

@@ -35,7 +35,7 @@ import {module} as own
 from gpuhiggs.kernels import fill as sums
 from gpuhiggs.kernels import gate as quality
 from gpuhiggs.kernels.histogram import Cutflow
-from gpuhiggs.kernels.language import Int64, fields, scalar
+from gpuhiggs.kernels.language import Int64, Sums, fields, scalar
 
 GATES, gate = quality.STEPS, quality.gate
 STEPS = tuple(getattr(own, "STEPS", ()))
@@ -56,7 +56,7 @@ class Selected(NamedTuple):
 Inputs = NamedTuple("Inputs", [("events", quality.Events), *fields(own.Inputs).items()])
 Cuts = NamedTuple("Cuts", [("dataset", quality.Dataset), *({cuts}).items()])
 Out = NamedTuple(
-    "Out", [("errors", Int64), ("cutflow", Cutflow), *fields(own.Out).items(), ("selected", Selected)]
+    "Out", [("errors", Sums), ("cutflow", Cutflow), *fields(own.Out).items(), ("selected", Selected)]
 )
 
 

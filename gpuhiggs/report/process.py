@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
+import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import hist
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -23,16 +22,15 @@ from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
 from ..work import Mapper, serially
-from . import page, progress, run_folder, scan, stack
+from . import band, page, progress, run_folder, run_sections, strength
+from .performance import EVENTS, Stages
+from .record import Record
 
 LEDGER = "ledger"
 """The folder of the ledger in a run's."""
 
 SKIM = "skim"
 """The folder of the skims in a run's."""
-
-Figures = list[tuple[Path, str]]
-"""PNG files and what each shows."""
 
 
 def run(
@@ -63,6 +61,7 @@ def run(
         The exit status: 0 if every file counts and the fit, where there is one, converged; else 1.
     """
     console = Console()
+    stages = Stages()
     measurement.check(config)
     skim.require(config)
     prepare(folder, overwrite=overwrite or resume)
@@ -71,25 +70,51 @@ def run(
         run_folder.write_config(folder, config)
         pieces = skim.Pieces(folder / SKIM, config, fresh=not resume) if config.skim else None
         try:
-            with mapping(workers, scheduler, config.cluster) as mapper, progress.shown(console, folder) as show:
+            with (
+                stages.stage(EVENTS),
+                mapping(workers, scheduler, config.cluster) as mapper,
+                progress.shown(console, folder) as show,
+            ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
                 tally = engine.run(config, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
             console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
             return 1
-    histograms = normalisation.histograms(config, tally)
-    results = run_folder.summary(config, tally, histograms)
-    if pieces is not None:
-        _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
-    measured = _fit(config, tally, folder, histograms, results)
-    run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
-    figures = _draw(config, folder, histograms, measured, results["warnings"])
-    run_folder.write_text(folder / run_folder.REPORT, page.page(config, results, figures))
+    results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
     return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+
+
+def _conclude(
+    config: RunConfig,
+    folder: Path,
+    tally: Tally,
+    pieces: skim.Pieces | None,
+    stages: Stages,
+    *,
+    workers: int,
+    resume: bool,
+) -> dict[str, Any]:
+    """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
+    with stages.stage("histograms"):
+        histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        results = run_folder.summary(config, tally, histograms)
+    if pieces is not None:
+        with stages.stage("skim"):
+            _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
+    with stages.stage("fit"):
+        _fit(config, tally, folder, histograms, varied, results)
+    systematics = band.templates(config, varied)
+    run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
+    performance = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
+    record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
+    with stages.stage("report"):
+        page.publish(folder, strength.head(record), run_sections.sections(record))
+    run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
+    return results
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -124,64 +149,28 @@ def _fit(
     tally: Tally,
     folder: Path,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
+    varied: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
-) -> measurement.Measurement | None:
+) -> None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
-        return None
+        return
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
-        return None
+        return
     try:
-        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
+        measured = measurement.measure(config, histograms, varied)
     except InputError as error:
         results["fit_error"] = str(error)
-        return None
+        return
     results["fit"] = measured.to_json()
     run_folder.write_text(folder / run_folder.WORKSPACE, measured.workspace.model_dump_json(indent=1))
-    return measured
-
-
-def _draw(
-    config: RunConfig,
-    folder: Path,
-    histograms: dict[str, dict[str, hist.Hist[Any]]],
-    measured: measurement.Measurement | None,
-    warnings: list[str],
-) -> Figures:
-    """Draw every histogram, the N - 1 distributions last, and the scan; one that cannot be drawn is a warning."""
-    figures: Figures = []
-    order = sorted(histograms, key=lambda name: name.startswith("n_minus_one"))
-    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
-        (name, _caption(config, name, histograms[name]), partial(stack.draw, config, histograms[name]))
-        for name in order
-        if histograms[name]
-    ]
-    if measured is not None and any(part.scan for part in measured.parts.values()):
-        drawings.insert(
-            1, ("scan_mu", "Profile likelihood of the signal strength.", partial(scan.draw, config, measured))
-        )
-    for name, caption, draw in drawings:
-        try:
-            stack.save(draw(), folder / name)
-        except ValueError as error:  # a label that is no LaTeX, a colour that is none
-            warnings.append(f"{name} could not be drawn: {str(error).strip().splitlines()[-1]}")
-        else:
-            figures.append((folder / f"{name}.png", caption))
-    return figures
 
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
     """Make sure, before any work is done, that the result can be written."""
     run_folder.create(folder, overwrite)
-
-
-def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]) -> str:
-    """Say what a stacked figure shows, from which inputs."""
-    what = "all cuts but the one on it" if name.startswith("n_minus_one") else "selected events, all categories"
-    normalised = f"simulation normalised to {config.luminosity:g} fb⁻¹" if config.luminosity else "not normalised"
-    return f"{name}: {what}; {', '.join(by_process)}; {normalised}; statistical uncertainties."
 
 
 @contextlib.contextmanager
@@ -208,7 +197,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
             table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
-        mu = page.interval(fitted["parameters"]["mu"])
+        mu = strength.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
         console.print(f"{part}: mu = {mu}{significance}", highlight=False)

@@ -77,6 +77,12 @@ def to_json(progress: Progress) -> dict[str, float | int | None]:
     }
 
 
+def kept(folder: Path) -> dict[str, float | int | None]:
+    """Return what the latest run in *folder* left of its progress; nothing if it had no file to process."""
+    path = folder / FILE
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
 def _done(progress: Progress) -> int:
     return progress.files_done + progress.files_failed
 

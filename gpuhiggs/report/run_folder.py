@@ -1,7 +1,8 @@
 """The folder of a run: what was asked for, what came out, and the proof of it.
 
 ``config.yaml`` is the full configuration, ``digest.txt`` the SHA-256 of the accumulators, ``results.json`` every
-number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected. Each file is written under
+number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected, ``systematics.json`` (UHI)
+what they are at ±1 σ of each varied parameter, ``performance.json`` how long it took. Each file is written under
 a temporary name and renamed: the numbers before the figures, and ``report.html`` last, so that a folder with one is
 complete.
 """
@@ -15,7 +16,7 @@ import os
 import platform
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,9 @@ from ..errors import InputError, RunError
 from ..tally import Tally
 
 RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
+HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
+FIGURES, NUMBERS = "figures", "numbers"
+"""Folders of a page's figures and of the numbers behind them."""
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")
 
 
@@ -48,11 +52,18 @@ def create(folder: Path, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for name in (RESULTS, REPORT, WORKSPACE, "scan_mu.png", "scan_mu.pdf"):
-            (folder / name).unlink(missing_ok=True)  # nothing of an earlier result may pass for part of this one
+        for path in _earlier(folder):
+            path.unlink(missing_ok=True)  # nothing of an earlier result may pass for part of this one
     except OSError as error:
         msg = f"{folder}: cannot be written: {error.strerror or error}"
         raise InputError(msg) from error
+
+
+def _earlier(folder: Path) -> Iterator[Path]:
+    """Yield what an earlier result may have left."""
+    yield from (folder / name for name in (RESULTS, REPORT, WORKSPACE, SYSTEMATICS, PERFORMANCE))
+    yield from (path for suffix in ("pdf", "png") for path in (folder / FIGURES).glob(f"*.{suffix}"))
+    yield from (path for suffix in ("json", "csv", "yaml") for path in (folder / NUMBERS).glob(f"*.{suffix}"))
 
 
 def write(path: Path, writer: Callable[[Path], None]) -> None:
@@ -177,10 +188,16 @@ def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:
 
 
 def write_results(
-    folder: Path, config: RunConfig, results: dict[str, Any], histograms: dict[str, dict[str, hist.Hist[Any]]]
+    folder: Path,
+    config: RunConfig,
+    results: dict[str, Any],
+    histograms: dict[str, dict[str, hist.Hist[Any]]],
+    systematics: dict[str, dict[str, hist.Hist[Any]]],
 ) -> None:
     """Write everything of a run but its figures and its page; ``results.json`` last."""
     write_config(folder, config)
     write_histograms(folder, histograms)
+    if systematics:
+        write_text(folder / SYSTEMATICS, json.dumps(systematics, default=uhi_default))
     write_text(folder / "digest.txt", results["digest"] + "\n")
     write_text(folder / RESULTS, json.dumps(results, indent=1))
