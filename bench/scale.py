@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import os
 import statistics
 import tempfile
 import time
@@ -23,7 +24,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import psutil
 
 from bench import generate, in_memory, variations
 from bench.throughput import machine
@@ -81,11 +81,16 @@ class TimedLedger(Ledger):
         return path
 
 
+def resident() -> int:
+    """Return the memory of this process in bytes."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def run(items: int, workers: int, sums: Path, folder: Path) -> dict[str, Any]:
     """Take *items* simulated items through cluster, books and ledger; return what it took."""
     files = [ListedFile("events", f"root://site//store/{n:06}.root") for n in range(items // ITEMS_PER_FILE)]
-    memory, process = [], psutil.Process()
-    with TimedLedger(folder) as ledger, cluster.local(workers) as client:
+    memory, ledger = [], TimedLedger(folder)
+    with ledger, cluster.local(workers) as client:
         mapper = cluster.mapper(client)
         books = Books(files, _items, ExecutionConfig(), ledger, {"events": "bench"})
         for _ in mapper(Simulated(str(sums)).step, _first(files)):
@@ -96,7 +101,7 @@ def run(items: int, workers: int, sums: Path, folder: Path) -> dict[str, Any]:
             books.progress()
             done += isinstance(result, Partial)
             if isinstance(result, Partial) and (done in (100, 1000) or done % max(1, items // 20) == 0):
-                memory.append([done, process.memory_info().rss])
+                memory.append([done, resident()])
         tally = books.finish()
         wall, cpu = time.perf_counter() - began, time.process_time() - cpu
     assert len(tally.complete) == len(files)
@@ -182,7 +187,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="with --scaling")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    result: dict[str, Any] = {"machine": machine(), "load": psutil.getloadavg()}
+    result: dict[str, Any] = {"machine": machine(), "load": os.getloadavg()}
     if arguments.scaling:
         result["scaling"] = scaling(40, arguments.events, arguments.rounds)
         print(f"2 workers / 1 worker: {result['scaling']['gain']:.2f} ({result['scaling']['rates']})")
@@ -190,12 +195,10 @@ def main() -> None:
         result["cases"] = {}
         for name, row in cases(arguments.items, arguments.workers):
             result["cases"][name] = row
-            first, last = row["memory_by_items"][0][1], row["memory_by_items"][-1][1]
-            print(
-                f"{name}: {row['cpu_ms_per_item_of_client_and_scheduler']:.2f} ms CPU, {row['wall_ms_per_item']:.2f} ms "
-                f"wall, {row['commit_ms_per_item']:.2f} ms in commits an item; ledger {row['ledger_bytes'] / 2**20:.1f} "
-                f"MiB; memory {first / 2**20:.0f} to {last / 2**20:.0f} MiB"
-            )
+            first, last = (row["memory_by_items"][i][1] / 2**20 for i in (0, -1))
+            milliseconds = ", ".join(f"{key.replace('_', ' ')} {row[key]:.2f}" for key in row if "ms_per" in key)
+            ledger = row["ledger_bytes"] / 2**20
+            print(f"{name}: {milliseconds}; ledger {ledger:.1f} MiB; memory {first:.0f} to {last:.0f} MiB")
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -23,7 +23,7 @@ def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> 
         If it cannot be read, lacks what the channel needs, or its weights cannot normalise it.
     """
     dataset, request = prepared.dataset, prepared.request
-    with opened_at(prepared, path, cache) as events:
+    with opened_at(path, prepared.config.redirectors, prepared.request.schema.trees, cache) as events:
         resolved = events.resolve(request)
         _require_own_trigger(prepared, resolved, path)
         weights = events.sum_of_weights(request.schema) if request.simulation else None

@@ -174,17 +174,19 @@ def _arrays(value: tuple[Any, ...]) -> Iterator[np.ndarray]:
 
 
 @contextlib.contextmanager
-def opened_at(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+def opened_at(
+    path: str, redirectors: tuple[str, ...], trees: tuple[str, ...], cache: ColumnCache | None = None
+) -> Iterator[EventFile]:
     """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
-    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    *others, last = file_list.candidates(path, redirectors)
     with contextlib.ExitStack() as stack:
         for place in others:
             try:
-                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+                events = stack.enter_context(opened(place, trees, cache))
             except FileError as error:
                 _log.info("%s; the next redirector is asked", error)
             else:
                 break
         else:
-            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+            events = stack.enter_context(opened(last, trees, cache))
         yield events

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import socket
 import time
 from typing import Any
 
@@ -31,7 +33,7 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         If a weight is too large to be counted, or a variation has no value.
     """
     began = time.perf_counter()
-    with opened_at(prepared, item.path, cache) as events:
+    with opened_at(item.path, prepared.config.redirectors, prepared.request.schema.trees, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
         branches = _extras(prepared, events, columns, item)
     read = time.perf_counter() - began
@@ -46,8 +48,10 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         )
         raise RunError(msg)
     selected["entry"] = selected.pop("event") + item.start
-    sums, memory = sparse.pack(counts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux: KiB
-    return Partial(item, sums, selected, time.perf_counter() - began, read, memory)
+    sums = sparse.pack(counts)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return Partial(item, sums, selected, time.perf_counter() - began, read, worker, memory)
 
 
 def _extras(prepared: Prepared, events: EventFile, columns: Any, item: WorkItem) -> Branches | None:

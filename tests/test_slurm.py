@@ -114,7 +114,7 @@ def test_workers_are_jobs_and_one_may_be_cancelled(
     config = four_muon_config(dataset | {"files": [str(path) for path in paths]}, chunk_size=5)
     asked = ClusterConfig(
         kind="slurm", jobs=2, memory="1 GiB", walltime="00:10:00", queue="local", interface="lo", wait=60,
-        prologue=["echo the job begins"],
+        prologue=("echo the job begins",),
     )  # fmt: skip
     cancelled: list[str] = []
 

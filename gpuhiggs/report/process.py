@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterator
+import shlex
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,7 @@ from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
 from ..work import Mapper, serially
-from . import band, page, progress, run_folder, run_sections, strength
+from . import band, page, progress, provenance, run_folder, run_sections, strength
 from .performance import EVENTS, Stages
 from .record import Record
 
@@ -31,6 +35,9 @@ LEDGER = "ledger"
 
 SKIM = "skim"
 """The folder of the skims in a run's."""
+
+FAILURES_SHOWN = 20
+"""So many are printed; the report has them all."""
 
 
 def run(
@@ -62,6 +69,7 @@ def run(
     """
     console = Console()
     stages = Stages()
+    again = _again(config, folder, workers, limit_files, scheduler)
     measurement.check(config)
     skim.require(config)
     prepare(folder, overwrite=overwrite or resume)
@@ -72,13 +80,16 @@ def run(
         try:
             with (
                 stages.stage(EVENTS),
-                mapping(workers, scheduler, config.cluster) as mapper,
+                _terminable(),
+                mapping(workers, scheduler, config.cluster, console.print) as mapper,
                 progress.shown(console, folder) as show,
             ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
                 tally = engine.run(config, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
-            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            place = escape(str(folder / LEDGER))
+            console.print(f"[yellow]stopped[/yellow]; what is done is kept in {place}", soft_wrap=True, highlight=False)
+            console.print(f"to go on: {escape(again)}", soft_wrap=True, highlight=False)
             return 1
     results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
     tell(console, results)
@@ -86,6 +97,31 @@ def run(
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
     return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+
+
+def _again(config: RunConfig, folder: Path, workers: int, limit_files: int | None, scheduler: str | None) -> str:
+    """Return the command that goes on with a run that was stopped."""
+    place = shlex.quote(str(folder))
+    command = f"gpuhiggs retry {place}"
+    if limit_files is not None:
+        config_file = shlex.quote(str(folder / "config.yaml"))
+        command = f"gpuhiggs run {config_file} --output {place} --resume --limit-files {limit_files}"
+    if scheduler is not None:
+        return f"{command} --scheduler {scheduler}"
+    return command if config.cluster is not None else f"{command} --workers {workers}"
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """Let SIGTERM, by which batch systems announce that time is up, do what Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there are signals handled
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _conclude(
@@ -109,7 +145,13 @@ def _conclude(
         _fit(config, tally, folder, histograms, varied, results)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
-    performance = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
+    performance = {
+        "stages": stages.seconds,
+        "workers": max(workers, 1),
+        "progress": progress.kept(folder),
+        "by_worker": {name: worker._asdict() for name, worker in sorted(tally.times.workers.items())},
+        "slowest_files": [file._asdict() for file in tally.times.slowest],
+    }
     record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
     with stages.stage("report"):
         page.publish(folder, strength.head(record), run_sections.sections(record))
@@ -174,22 +216,29 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
-    if jobs is not None and scheduler is None:
-        with batch(jobs) as client:
-            yield cluster.mapper(client)
-        return
-    if workers == 0 and scheduler is None:
+def mapping(
+    workers: int,
+    scheduler: str | None = None,
+    jobs: ClusterConfig | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Iterator[Mapper]:
+    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler.
+
+    *say* is told the address of Dask's dashboard, where there is one.
+    """
+    if workers == 0 and scheduler is None and jobs is None:
         yield serially
         return
-    with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
+    here = partial(cluster.local, workers) if jobs is None else partial(batch, jobs)
+    with cluster.at(scheduler) if scheduler is not None else here() as client:
+        if (address := cluster.dashboard(client)) is not None:
+            say(f"Dask dashboard: {address}")
         yield cluster.mapper(client)
 
 
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, what is to be known and what went wrong."""
-    for warning in results["warnings"]:
+    for warning in provenance.briefly(results["warnings"]):
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
@@ -207,5 +256,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
             console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
     if "fit_error" in results:
         console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
-    for failure in results["failures"]:
+    for failure in results["failures"][:FAILURES_SHOWN]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
+    if (more := len(results["failures"]) - FAILURES_SHOWN) > 0:
+        console.print(f"[red]failed:[/red] and {more} more, all in {run_folder.RESULTS}", highlight=False)
