@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -27,14 +28,15 @@ def test_sentence() -> None:
 
 
 def test_progress_is_kept_for_other_programs(tmp_path: Path) -> None:
-    with progress.shown(Console(file=(tmp_path / "said").open("w")), tmp_path) as show:
+    said = io.StringIO()
+    with progress.shown(Console(file=said), tmp_path) as show:
         show(HALFWAY)
     kept = json.loads((tmp_path / "progress.json").read_text())
     assert kept.items() >= HALFWAY._asdict().items()
     assert kept["rate"] == 200_000
     assert kept.keys() - HALFWAY._asdict() == {"rate", "remaining", "peak_memory", "time"}
     assert progress.kept(tmp_path) == kept
-    assert len((tmp_path / "said").read_text().splitlines()) == 1
+    assert len(said.getvalue().splitlines()) == 1
 
 
 def test_absent_trigger_paths_are_one_line() -> None:
