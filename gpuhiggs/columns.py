@@ -33,6 +33,8 @@ class Extra(NamedTuple):
     """Whose objects it has one value each for; None: values of the event."""
     values: int = 0
     """0: one value an event, or object; else there are several an event, at least so many."""
+    calibrated: int = -1
+    """No branch, but this column of the calibration of the objects that ``branch`` names."""
 
 
 OFFSETS = "offsets"
@@ -74,11 +76,14 @@ def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.nd
     return inputs(*collections)
 
 
-def launch_ranges(columns: Any, first: int, last: int, limit: int) -> list[tuple[int, int]]:
+def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool = True) -> list[tuple[int, int]]:
     """Cut a range of events so that no bin can overflow in one launch: of *limit* events and objects.
 
-    A body may fill a bin once an event and once an object of each collection, unless its channel says more.
+    A body may fill a bin once an event and, with *objects*, once an object of each collection, unless its channel says
+    more.
     """
+    if not objects:
+        return [(start, min(start + limit, last)) for start in range(first, last, limit)]
     all_offsets = [collection.offsets for collection in columns if OFFSETS in collection._fields]
 
     def fills(event: int) -> int:

@@ -19,7 +19,7 @@ from gpuhiggs import engine
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import RunError
 from gpuhiggs.ledger import Ledger
-from gpuhiggs.report import process
+from gpuhiggs.report import process, workforce
 from gpuhiggs.work import Work, serially
 
 N_FILES = 12
@@ -109,7 +109,7 @@ def test_a_full_disk_stops_a_run_and_space_lets_it_go_on(
                 fill(filling)
             yield result
 
-    monkeypatch.setattr(process, "serially", full_after_some)
+    monkeypatch.setattr(workforce, "serially", full_after_some)
     folder = small_disk / "run"
     with pytest.raises(RunError, match=f"{folder}.* cannot be written: the disk is full"):
         process.run(config, folder, workers=0)

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import shlex
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation, skim
-from ..batch import batch
-from ..cluster_config import ClusterConfig
+from .. import backend, backgrounds, engine, measurement, normalisation, skim
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from ..work import Mapper, serially
-from . import band, page, progress, provenance, run_folder, run_sections, strength
+from . import band, page, progress, provenance, run_folder, run_sections, strength, workforce
 from .performance import EVENTS, Stages
 from .record import Record
 
@@ -71,7 +63,9 @@ def run(
     stages = Stages()
     again = _again(config, folder, workers, limit_files, scheduler)
     measurement.check(config)
+    backgrounds.check(config)
     skim.require(config)
+    there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)
@@ -80,23 +74,26 @@ def run(
         try:
             with (
                 stages.stage(EVENTS),
-                _terminable(),
-                mapping(workers, scheduler, config.cluster, console.print) as mapper,
+                workforce.terminable(),
+                workforce.mapping(workers, scheduler, config.cluster, there.execution.device, console.print) as mapper,
                 progress.shown(console, folder) as show,
             ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
-                tally = engine.run(config, selecting, show, limit_files, cache, ledger)
+                tally = engine.run(there, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
             place = escape(str(folder / LEDGER))
             console.print(f"[yellow]stopped[/yellow]; what is done is kept in {place}", soft_wrap=True, highlight=False)
             console.print(f"to go on: {escape(again)}", soft_wrap=True, highlight=False)
             return 1
-    results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
+    results = _conclude(
+        config, folder, tally, pieces, stages, workers=workers, device=there.execution.device, resume=resume
+    )
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    missing = {"fit_error", "nonprompt_error"} & set(results)
+    return 0 if converged and whole and not tally.failures and not missing else 1
 
 
 def _again(config: RunConfig, folder: Path, workers: int, limit_files: int | None, scheduler: str | None) -> str:
@@ -111,19 +108,6 @@ def _again(config: RunConfig, folder: Path, workers: int, limit_files: int | Non
     return command if config.cluster is not None else f"{command} --workers {workers}"
 
 
-@contextlib.contextmanager
-def _terminable() -> Iterator[None]:
-    """Let SIGTERM, by which batch systems announce that time is up, do what Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only there are signals handled
-        return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
 def _conclude(
     config: RunConfig,
     folder: Path,
@@ -132,22 +116,36 @@ def _conclude(
     stages: Stages,
     *,
     workers: int,
+    device: str,
     resume: bool,
 ) -> dict[str, Any]:
     """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
     with stages.stage("histograms"):
         histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        estimated, problem = _estimate(config, tally)
+        if estimated is not None:
+            for name, template in estimated.templates.items():
+                histograms[name] = {estimated.process: template, **histograms[name]}
         results = run_folder.summary(config, tally, histograms)
+        results["blinding"] = run_folder.unblinded(folder, config)
+        if estimated is not None:
+            results["nonprompt"] = estimated.summary
+            results["warnings"].extend(estimated.notes)
+            histograms |= estimated.control
+        elif problem is not None:
+            results["nonprompt_error"] = problem
+            results["warnings"].append(problem)
     if pieces is not None:
         with stages.stage("skim"):
             _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
     with stages.stage("fit"):
-        _fit(config, tally, folder, histograms, varied, results)
+        _fit(config, tally, folder, histograms, varied, results, estimated)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
     performance = {
         "stages": stages.seconds,
         "workers": max(workers, 1),
+        "device": device,
         "progress": progress.kept(folder),
         "by_worker": {name: worker._asdict() for name, worker in sorted(tally.times.workers.items())},
         "slowest_files": [file._asdict() for file in tally.times.slowest],
@@ -157,6 +155,14 @@ def _conclude(
         page.publish(folder, strength.head(record), run_sections.sections(record))
     run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
     return results
+
+
+def _on_device(config: RunConfig, *, elsewhere: bool) -> RunConfig:
+    """Choose the device of this machine before anything is written; each worker *elsewhere* looks for its own."""
+    if elsewhere:
+        return config
+    device = backend.open_device(config.execution.device).name
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"device": device})})
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -186,6 +192,14 @@ def _skim(
             pieces.finish(tally, results["skim"])
 
 
+def _estimate(config: RunConfig, tally: Tally) -> tuple[backgrounds.Estimate | None, str | None]:
+    """Return the background from data, or why there is none: the rest of a run stands, but its fit does not."""
+    try:
+        return backgrounds.estimate(config, tally), None
+    except InputError as error:
+        return None, str(error)
+
+
 def _fit(
     config: RunConfig,
     tally: Tally,
@@ -193,16 +207,20 @@ def _fit(
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     varied: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
+    estimated: backgrounds.Estimate | None,
 ) -> None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
+        return
+    if "nonprompt_error" in results:
+        results["fit_error"] = f"a background is missing: {results['nonprompt_error']}"
         return
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return
     try:
-        measured = measurement.measure(config, histograms, varied)
+        measured = measurement.measure(config, histograms, varied, estimated)
     except InputError as error:
         results["fit_error"] = str(error)
         return
@@ -215,27 +233,6 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
     run_folder.create(folder, overwrite)
 
 
-@contextlib.contextmanager
-def mapping(
-    workers: int,
-    scheduler: str | None = None,
-    jobs: ClusterConfig | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler.
-
-    *say* is told the address of Dask's dashboard, where there is one.
-    """
-    if workers == 0 and scheduler is None and jobs is None:
-        yield serially
-        return
-    here = partial(cluster.local, workers) if jobs is None else partial(batch, jobs)
-    with cluster.at(scheduler) if scheduler is not None else here() as client:
-        if (address := cluster.dashboard(client)) is not None:
-            say(f"Dask dashboard: {address}")
-        yield cluster.mapper(client)
-
-
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, what is to be known and what went wrong."""
     for warning in provenance.briefly(results["warnings"]):
@@ -243,9 +240,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
-            table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
+            table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
+        if part == "control":
+            continue  # what it says of the backgrounds is in the report; of the signal it says nothing
         mu = strength.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
@@ -260,3 +259,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
     if (more := len(results["failures"]) - FAILURES_SHOWN) > 0:
         console.print(f"[red]failed:[/red] and {more} more, all in {run_folder.RESULTS}", highlight=False)
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"

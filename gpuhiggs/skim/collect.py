@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from .. import channels
+from .. import blinding, channels
 from ..config import RunConfig
 from ..engine import is_transient
 from ..errors import GpuhiggsError, SchemaError
-from ..preparation import opened_at
+from ..preparation import opened_by
 from ..read import ColumnCache, EventFile
 from ..tally import Failure, Partial
 from ..work import Mapper, Work
@@ -40,7 +40,7 @@ class Identified:
             return result
         item = result.item
         try:
-            with opened_at(item.path, self.redirectors, self.trees, self.cache) as events:
+            with opened_by(self.redirectors, item.path, self.trees, self.cache) as events:
                 return result._replace(selected=self._identified(events, result))
         except GpuhiggsError as error:
             return Failure(*item, str(error), is_transient(error))
@@ -90,15 +90,25 @@ def leaving_out(mapper: Mapper) -> Mapper:
 
 
 def keeping(mapper: Mapper, config: RunConfig, pieces: Pieces, cache: ColumnCache | None = None) -> Mapper:
-    """Return a mapper that puts the selected events of each result on the disk and hands the rest on."""
-    schema = channels.find(config.selection.channel).schema(config.selection)
+    """Return a mapper that puts the selected events of each result on the disk and hands the rest on.
+
+    Events of data where the selection is blind are left out here, before anything is on the disk.
+    """
+    channel = channels.find(config.selection.channel)
+    schema = channel.schema(config.selection)
+    categories = channel.histograms(config.selection)[0].categories
+    blinds = {dataset.name: blinding.of(config, dataset.kind) for dataset in config.datasets}
     known = schema.collections.get("events", {})
     branches = {column: known[column].branches for column in IDENTITY if column in known}
 
     def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
         for result in mapper(Identified(function, schema.trees, branches, cache, config.redirectors), work):
             if isinstance(result, Partial):
-                pieces.keep(result.item, result.selected)
+                rows = result.selected
+                if (blind := blinds[result.item.dataset]) is not None:
+                    shown = blinding.shown_rows(blind, categories, rows)
+                    rows = {name: values[shown] for name, values in rows.items()}
+                pieces.keep(result.item, rows)
                 yield result._replace(selected={})
             else:
                 yield result
