@@ -16,7 +16,7 @@ from . import models, operators, own_results, smeft
 from .combination import Combination, Estimate, combine, prepare
 from .measurements import PUBLISHED, Measurements, View, published
 from .planes import plane
-from .posterior import sample
+from .posterior import sample, weighted
 
 
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
@@ -79,7 +79,9 @@ def run(
         found = result.to_json()
     if posterior:
         sampled = smeft.model(chosen, quadratic=model == "smeft-quadratic") if chosen else model
-        found["posterior"] = sample(prepare(sampled, inputs)).to_json()
+        problem = prepare(sampled, inputs)
+        drawn = weighted(problem)
+        found["posterior"] = (drawn if drawn.converged else sample(problem)).to_json()
     if points:
         found["plane"] = _plane(model, inputs, points)
     _tell(console, found)

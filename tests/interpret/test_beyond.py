@@ -82,6 +82,30 @@ def test_posterior_of_a_nearly_gaussian_model() -> None:
     assert found.priors["kappa_V"] == "flat from 0 to 5"
 
 
+@pytest.mark.filterwarnings("ignore")
+def test_two_samplers_agree() -> None:
+    """NUTS and weighted points share nothing but the likelihood: means and widths within their sampling errors."""
+    pytest.importorskip("nutpie")
+    problem = prepare("kappa-vf", [published("cms-run2")])
+    chains, points = posterior.sample(problem, draws=250, tune=150, chains=2), posterior.weighted(problem)
+    assert points.converged
+    for name, one in chains.marginals.items():
+        other = points.marginals[name]
+        assert other.mean == pytest.approx(one.mean, abs=4 * one.sd / one.ess**0.5)
+        assert other.sd == pytest.approx(one.sd, rel=4 / (2 * one.ess) ** 0.5)
+
+
+def test_weighted_posterior_of_one_number() -> None:
+    """Of one strength with Gaussian errors and no nuisance the posterior is known: the normal distribution."""
+    problem = prepare("mu", [published("cms-run2")])
+    found = combine("mu", [published("cms-run2")]).parameters["mu"]
+    (one,) = posterior.weighted(problem).marginals.values()
+    assert one.mean == pytest.approx(found.value, abs=0.1 * found.error)
+    assert one.sd == pytest.approx(found.error, rel=0.05)
+    with pytest.raises(InputError, match="needs ≥ 1000 draws"):
+        posterior.weighted(problem, draws=10)
+
+
 def test_gradient_of_the_posterior() -> None:
     """By finite differences, with a parameter at its bound and all nuisances."""
     density = posterior._Density(prepare("singlet", [ATLAS]))

@@ -1,0 +1,154 @@
+"""The fits behind the figures, each made once: every data set by itself, and all together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache, cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ...errors import InputError
+from ...interpret import Combination, Problem, combine, prepare
+from ...interpret.combination import CL95
+from ...interpret.command import read_inputs
+from ...interpret.intervals import crossing
+from ...interpret.measurements import Measurements, check_overlap
+
+TOGETHER = "combination"
+
+
+class Interval(NamedTuple):
+    """A fitted value, and where its profile likelihood crosses 68 % and 95 %; None where it does not."""
+
+    value: float
+    low_68: float | None
+    high_68: float | None
+    low_95: float | None
+    high_95: float | None
+
+
+class Fits:
+    """Fits of all that a report was given.
+
+    Parameters
+    ----------
+    data
+        Names of published measurements; those that share events with an earlier one are shown by themselves only.
+    folders
+        Finished runs; those without a fitted strength, or whose events are part of a publication, are in `left_out`.
+    """
+
+    def __init__(self, data: Sequence[str], folders: Sequence[Path]) -> None:
+        self.left_out: list[str] = []
+        self.own: list[Measurements] = []
+        joined: list[str] = []
+        kept: list[Measurements] = []
+        for name in data:
+            item = read_inputs([name], "mu")[0]
+            joined += self._admit(name, item, kept)
+        self.published = tuple(data)
+        for folder in folders:
+            try:
+                item = read_inputs([str(folder)], "mu")[0]
+            except InputError as error:
+                self.left_out.append(str(error))
+                continue
+            self.own.append(item)
+            joined += self._admit(str(folder), item, kept)
+        self.together = tuple(joined)
+        self._fit = cache(self._fit_uncached)
+        self._intervals = cache(self._intervals_uncached)
+        self.problem = cache(self._problem_uncached)
+
+    def _admit(self, name: str, item: Measurements, kept: list[Measurements]) -> list[str]:
+        try:
+            check_overlap([*kept, item])
+        except InputError as error:
+            self.left_out.append(f"{error}: {name} is not part of the combination")
+            return []
+        kept.append(item)
+        return [name]
+
+    @cached_property
+    def sets(self) -> tuple[str, ...]:
+        """Names of the sets that can be fitted: each published one, and all together if that is more."""
+        return self.published if self.together == self.published[:1] else (*self.published, TOGETHER)
+
+    @property
+    def best(self) -> str:
+        """The set with the most information: all together, or the only one."""
+        return self.sets[-1]
+
+    def names(self, which: str) -> tuple[str, ...]:
+        """Return the data of a set."""
+        return self.together if which == TOGETHER else (which,)
+
+    def inputs(self, which: str, model: str = "mu") -> list[Measurements]:
+        """Return the measurements of a set as *model* takes them."""
+        return read_inputs(self.names(which), model)
+
+    def title(self, which: str) -> str:
+        """Return what a set is called in a legend."""
+        return mathtext(self.plain(which))
+
+    def plain(self, which: str) -> str:
+        """Return what a set is called in a table."""
+        return "Combination" if which == TOGETHER else self.inputs(which)[0].title
+
+    def sources(self, which: str | None = None) -> str:
+        """Say what went in, with sources: the end of a caption."""
+        shown = [which] if which else [*self.published]
+        names = dict.fromkeys(name for one in shown for name in self.names(one))
+        items = [read_inputs([name], "mu")[0] for name in names]
+        return "Inputs: " + "; ".join(f"{item.title}, {item.sqrt_s:g} TeV ({item.source})" for item in items) + "."
+
+    def fit(self, which: str, model: str) -> Combination:
+        """Return a model fitted to a set.
+
+        Raises
+        ------
+        InputError, RunError
+            As `combine` does.
+        """
+        return self._fit(which, model)
+
+    def intervals(self, which: str, model: str) -> dict[str, Interval]:
+        """Return value and intervals of the fitted parameters of a model."""
+        return self._intervals(which, model)
+
+    def _problem_uncached(self, which: str, model: str) -> Problem:
+        return prepare(model, self.inputs(which, model))
+
+    def _fit_uncached(self, which: str, model: str) -> Combination:
+        return combine(model, self.inputs(which, model))
+
+    def _intervals_uncached(self, which: str, model: str) -> dict[str, Interval]:
+        return intervals(self.problem(which, model), self.fit(which, model))
+
+
+def intervals(problem: Problem, found: Combination) -> dict[str, Interval]:
+    """Return value, 68 % and 95 % intervals of the fitted parameters, by name."""
+    likelihood = problem.likelihood()
+    best = problem.best(likelihood)
+    fitted = [i for i in range(len(problem.model.parameters)) if i not in problem.held]
+    errors = np.array([estimate.error for estimate in found.parameters.values()])
+    below, above = crossing(likelihood, best, fitted, errors, CL95, held=problem.held)
+    made = {}
+    for i, low, high in zip(fitted, below, above, strict=True):
+        estimate = found.parameters[problem.model.names[i]]
+        x = estimate.value
+        made[problem.model.names[i]] = Interval(
+            x,
+            None if estimate.minus is None else x + estimate.minus,
+            None if estimate.plus is None else x + estimate.plus,
+            None if low is None else x - low,
+            None if high is None else x + high,
+        )
+    return made
+
+
+def mathtext(title: str) -> str:
+    """Return a title with its superscripts in mathtext: a figure's font may lack them."""
+    return title.replace("⁻¹", "$^{-1}$")
