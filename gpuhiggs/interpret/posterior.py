@@ -1,8 +1,8 @@
 """The Bayesian answer: samples of the posterior of couplings or operators.
 
-`sample` draws by NUTS (nutpie, the extra ``bayes``). `weighted` is fast and needs no extra: points of a Student t around
-the best fit, weighed by the posterior over their density; where the posterior is far from such a shape, few of them
-count, and it says so.
+`sample` draws by NUTS (nutpie, the extra ``bayes``). `weighted` is fast and needs no extra: points of a Student t
+around the best fit, weighed by the posterior over their density; where the posterior is far from such a shape, few of
+them count, and it says so.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
@@ -10,22 +12,25 @@ from ...interpret import Plane, benchmarks, plane
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import COLORS, heading
+from .contours import LEVELS, contour_points
 from .fits import Fits
 from .labels import parameter
 from .marks import MARKERS
 
 TYPES = {"I": "Type I", "II": "Type II", "X": "Type X (lepton-specific)", "Y": "Type Y (flipped)"}
-POINTS = 80
+POINTS = 64
 """Along each axis of a plane."""
 
 
 def doublets(fits: Fits) -> Figure:
     """Return the excluded regions of the four types of 2HDM."""
     x, y = np.linspace(-0.6, 0.6, POINTS + 1), np.geomspace(0.1, 50.0, POINTS)
-    planes = {kind: plane(fits.problem(fits.best, f"2hdm-{kind}"), "cos_beta_alpha", x, "tan_beta", y) for kind in TYPES}
+    planes = {
+        kind: plane(fits.problem(fits.best, f"2hdm-{kind}"), "cos_beta_alpha", x, "tan_beta", y) for kind in TYPES
+    }
     caption = (
-        "Two-Higgs-doublet models: regions of cos(β-α) and tan β excluded at 95 % (shaded; -2 Δln L > 5.99 above the best"
-        " fit, cross) by the rates of the light state; dashed: 68 %. The line cos(β-α) = 0 is the SM; the second"
+        "Two-Higgs-doublet models: regions of cos(β-α) and tan β excluded at 95 % (shaded; -2 Δln L > 5.99 above the"
+        " best fit, cross) by the rates of the light state; dashed: 68 %. The line cos(β-α) = 0 is the SM; the second"
         " branch of types II, X and Y has couplings of the wrong sign. Loops of the charged Higgs boson are left out. "
         + fits.sources(fits.best)
     )
@@ -46,8 +51,14 @@ def doublets(fits: Fits) -> Figure:
         panels[0, 1].text(1, 1.01, "13 TeV", transform=panels[0, 1].transAxes, ha="right", va="bottom")
         return figure
 
-    return Figure("planes_2hdm", "Two-Higgs-doublet models", caption, draw,
-                  tuple(_grid(found, f"type {kind}") for kind, found in planes.items()), wide=True)  # fmt: skip
+    return Figure(
+        "planes_2hdm",
+        "Two-Higgs-doublet models",
+        caption,
+        draw,
+        tuple(contour_points(found, f"type {kind}") for kind, found in planes.items()),
+        wide=True,
+    )
 
 
 def hmssm(fits: Fits) -> Figure:
@@ -55,7 +66,8 @@ def hmssm(fits: Fits) -> Figure:
     x, y = np.linspace(150.0, 1000.0, POINTS), np.geomspace(1.0, 60.0, POINTS)
     found = plane(fits.problem(fits.best, "hmssm"), "m_A", x, "tan_beta", y)
     caption = (
-        "hMSSM: region of m_A and tan β excluded at 95 % (shaded; -2 Δln L > 5.99 above the best fit) by the rates of the"
+        "hMSSM: region of m_A and tan β excluded at 95 % (shaded; -2 Δln L > 5.99 above the best fit) by the rates of"
+        " the"
         " light Higgs boson alone; dashed: 68 %. Loops of superpartners are left out. " + fits.sources(fits.best)
     )
 
@@ -66,37 +78,30 @@ def hmssm(fits: Fits) -> Figure:
         heading(axes, "hMSSM", None, 13)
         return figure
 
-    return Figure("plane_hmssm", "hMSSM", caption, draw, (_grid(found, "hMSSM"),))
+    return Figure("plane_hmssm", "hMSSM", caption, draw, (contour_points(found, "hMSSM"),))
 
 
-def _exclusion(axes: plt.Axes, found: Plane) -> None:
+def _exclusion(axes: Any, found: Plane) -> None:
     top = max(float(found.rise.max()), 6.0) + 1.0
-    axes.contourf(found.x, found.y, found.rise, [5.991, top], colors=[COLORS[0]], alpha=0.35)
-    axes.contour(found.x, found.y, found.rise, [5.991], colors=[COLORS[0]], linewidths=2)
-    axes.contour(found.x, found.y, found.rise, [2.296], colors=["black"], linestyles="dashed", linewidths=1.5)
+    axes.contourf(found.x, found.y, found.rise, [LEVELS["95 %"], top], colors=[COLORS[0]], alpha=0.35)
+    axes.contour(found.x, found.y, found.rise, [LEVELS["95 %"]], colors=[COLORS[0]], linewidths=2)
+    axes.contour(found.x, found.y, found.rise, [LEVELS["68 %"]], colors=["black"], linestyles="dashed", linewidths=1.5)
     axes.plot(*found.best, "P", color=COLORS[2], markersize=11)
     axes.set(xlim=(found.x[0], found.x[-1]), ylim=(found.y[0], found.y[-1]))
-
-
-def _grid(found: Plane, name: str) -> Numbers:
-    return Numbers(
-        (
-            Column(found.names[0], np.tile(found.x, len(found.y)).round(5), independent=True),
-            Column(found.names[1], np.repeat(found.y, len(found.x)).round(5), independent=True),
-            Column("-2 delta ln L", found.rise.ravel().round(2)),
-        ),
-        name,
-    )
 
 
 def points(fits: Fits) -> Figure:
     """Return the rates at the benchmark points beside the measured ones."""
     found = benchmarks.benchmarks(fits.inputs(fits.best))
     rates = [(i, rate) for i, rate in enumerate(found[0].rates) if (rate.minus + rate.plus) / 2 < 0.4]
-    texts = [rate.measurement.replace("_", " ").replace("-run2", "").replace("gammagamma", "γγ").replace("tautau", "ττ") for _, rate in rates]
+    texts = [
+        rate.measurement.replace("_", " ").replace("-run2", "").replace("gammagamma", "γγ").replace("tautau", "ττ")
+        for _, rate in rates
+    ]
     caption = (
-        "Measured strengths with a total error below 0.4 (points) and those predicted at benchmarks of models beyond the"
-        " SM (marks); in the legend -2 Δln L of each above the best fit of its model, and whether it is excluded at 95 %"
+        "Measured strengths with a total error below 0.4 (points) and those predicted at benchmarks of models beyond"
+        " the SM (marks); in the legend -2 Δln L of each above the best fit of its model, and whether it is excluded"
+        " at 95 %"
         " (3.84 for one parameter, 5.99 for two). " + fits.sources(fits.best)
     )
 
@@ -109,8 +114,16 @@ def points(fits: Fits) -> Figure:
         for k, one in enumerate(found):
             verdict = "excluded" if one.excluded else "allowed"
             shift = 0.075 * ((len(found) - 1) / 2 - k)
-            axes.plot([one.rates[i].predicted for i, _ in rates], y + shift, MARKERS[k % 5], color=COLORS[k % 10], markersize=6,
-                      fillstyle="none", markeredgewidth=1.8, label=f"{one.name} ({one.rise:.1f}, {verdict})")  # fmt: skip
+            axes.plot(
+                [one.rates[i].predicted for i, _ in rates],
+                y + shift,
+                MARKERS[k % 5],
+                color=COLORS[k % 10],
+                markersize=6,
+                fillstyle="none",
+                markeredgewidth=1.8,
+                label=f"{one.name} ({one.rise:.1f}, {verdict})",
+            )
         axes.set(xlim=(-0.2, 2.6), ylim=(-len(rates) + 0.4, 0.8), xlabel=r"$\mu$ (SM = 1)")
         axes.set_yticks(y, texts, fontsize=15)
         axes.tick_params(axis="y", which="both", length=0)

@@ -14,12 +14,11 @@ from ...interpret import Plane, plane, prepare
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import COLORS, heading
+from .contours import LEVELS, contour_points
 from .fits import Fits, Interval
 from .labels import DECAY, parameter
 from .marks import MARKERS, series_color
 
-LEVELS = {"68 %": 2.296, "95 %": 5.991}
-"""-2 Δln L of contours in two parameters: χ² with two degrees of freedom."""
 VACUUM = 246.22
 """GeV, (√2 G_F)^(-1/2)."""
 MASSES = {"mu": 0.10566, "tau": 1.77686, "b": 4.18, "W": 80.377, "Z": 91.1876, "t": 172.69}
@@ -49,7 +48,10 @@ def values(fits: Fits, model: str, title: str) -> Figure:
                     axes.plot([_or(low, one), _or(high, one)], [y, y], color=color, linewidth=width)
                 axes.plot(one.value, y, MARKERS[k % 5], color=color, markersize=8, markeredgecolor="white",
                           label=label if name == next(iter(intervals)) else None)  # fmt: skip
-        axes.set(ylim=(-len(names) + 0.3, 0.9 + 0.45 * len(found)), xlabel=r"$\kappa$ or $B$" if "B_u" in names else r"$\kappa$")
+        axes.set(
+            ylim=(-len(names) + 0.3, 0.9 + 0.45 * len(found)),
+            xlabel=r"$\kappa$ or $B$" if "B_u" in names else r"$\kappa$",
+        )
         low, high = axes.get_xlim()
         axes.set_xlim(max(low, -0.5), min(high, 3.0))
         axes.set_yticks([-i for i in range(len(names))], [parameter(name) for name in names])
@@ -95,12 +97,12 @@ def contours(fits: Fits) -> Figure:
         "Profile likelihood in κ_V (W and Z) and κ_F (all fermions), loops resolved, no decays beyond the SM:"
         " 68 % (full) and 95 % (dashed) contours, best fits (crosses) and the SM (star). " + fits.sources()
     )
-    return Figure("kappa_V_kappa_F", "κ_V and κ_F", caption, lambda: _contours(planes, tuple(LEVELS)), _grids(planes))
+    return Figure("kappa_V_kappa_F", "κ_V and κ_F", caption, lambda: _contours(planes, tuple(LEVELS)), _points(planes))
 
 
 def contours_by_decay(fits: Fits) -> Figure:
     """Return the 68 % κ_V-κ_F contours of each decay mode by itself, and of all together."""
-    x, y = np.linspace(0.75, 1.45, 61), np.linspace(0.5, 1.5, 61)
+    x, y = np.linspace(0.75, 1.45, 51), np.linspace(0.5, 1.5, 51)
     planes = {}
     inputs = fits.inputs(fits.best, "kappa-vf")
     for decay in ("gammagamma", "ZZ", "WW", "tautau", "bb"):
@@ -123,7 +125,7 @@ def contours_by_decay(fits: Fits) -> Figure:
     )
     return Figure(
         "kappa_V_kappa_F_by_decay", "κ_V and κ_F by decay mode", caption,
-        lambda: _contours(planes, ("68 %",)), _grids(planes),
+        lambda: _contours(planes, ("68 %",)), _points(planes),
     )  # fmt: skip
 
 
@@ -146,16 +148,9 @@ def _contours(planes: dict[str, Plane], levels: Sequence[str]) -> matplotlib.fig
     return figure
 
 
-def _grids(planes: dict[str, Plane]) -> tuple[Numbers, ...]:
+def _points(planes: dict[str, Plane]) -> tuple[Numbers, ...]:
     return tuple(
-        Numbers(
-            (
-                Column("kappa_V", np.tile(found.x, len(found.y)), independent=True),
-                Column("kappa_F", np.repeat(found.y, len(found.x)), independent=True),
-                Column("-2 delta ln L", found.rise.ravel().round(3)),
-            ),
-            label.replace("$", "").replace("\\", ""),
-        )
+        contour_points(found, label.replace("$", "").replace("\\", "").replace("^{-1}", "⁻¹"))
         for label, found in planes.items()
     )
 
@@ -173,8 +168,8 @@ def against_mass(fits: Fits) -> Figure:
     scale = masses / VACUUM
     reduced, down, up = (np.maximum(k, 1e-3) ** power * scale for k in (kappa, low, high))
     caption = (
-        "Reduced couplings κ_F m_F/v of fermions and √κ_V m_V/v of vector bosons against the mass of the particle"
-        f" (v = {VACUUM:g} GeV; b quark at the scale of m_H, {SMALLEST_M_B:g} GeV), from the fit with resolved loops and"
+        "Reduced couplings κ_F m_F/v of fermions and √κ_V m_V/v of vector bosons against the mass of the particle (v"
+        f" = {VACUUM:g} GeV; b quark at the scale of m_H, {SMALLEST_M_B:g} GeV), from the fit with resolved loops and"
         " no decays beyond the SM; bars are 68 % intervals. The line is the SM; below, κ. " + fits.sources(fits.best)
     )
 
@@ -184,15 +179,35 @@ def against_mass(fits: Fits) -> Figure:
         axes.plot(line, line / VACUUM, "--", color=COLORS[0], linewidth=2, label="SM")
         ratio.axhline(1.0, color=COLORS[0], linestyle="--", linewidth=2)
         for i, p in enumerate(particles):
-            color, marker = (COLORS[2], "s") if p in "WZ" else (COLORS[4], "^") if p in ("mu", "tau") else ("black", "o")
-            axes.errorbar(masses[i], reduced[i], [[reduced[i] - down[i]], [up[i] - reduced[i]]], fmt=marker, color=color,
-                          markersize=8, elinewidth=2.5)  # fmt: skip
-            ratio.errorbar(masses[i], kappa[i], [[kappa[i] - low[i]], [high[i] - kappa[i]]], fmt=marker, color=color,
-                           markersize=8, elinewidth=2.5)  # fmt: skip
+            color, marker = (
+                (COLORS[2], "s") if p in "WZ" else (COLORS[4], "^") if p in ("mu", "tau") else ("black", "o")
+            )
+            axes.errorbar(
+                masses[i],
+                reduced[i],
+                [[reduced[i] - down[i]], [up[i] - reduced[i]]],
+                fmt=marker,
+                color=color,
+                markersize=8,
+                elinewidth=2.5,
+            )
+            ratio.errorbar(
+                masses[i],
+                kappa[i],
+                [[kappa[i] - low[i]], [high[i] - kappa[i]]],
+                fmt=marker,
+                color=color,
+                markersize=8,
+                elinewidth=2.5,
+            )
             text = {"mu": r"$\mu$", "tau": r"$\tau$"}.get(p, f"${p}$")
             side = (-12, 10) if p != "Z" else (14, -20)
             axes.annotate(text, (masses[i], reduced[i]), xytext=side, textcoords="offset points", ha="center")
-        for marker, color, label in (("o", "black", "quarks"), ("^", COLORS[4], "leptons"), ("s", COLORS[2], "$W$, $Z$")):
+        for marker, color, label in (
+            ("o", "black", "quarks"),
+            ("^", COLORS[4], "leptons"),
+            ("s", COLORS[2], "$W$, $Z$"),
+        ):
             axes.plot([], [], marker, color=color, markersize=8, label=label)
         axes.set(xscale="log", yscale="log", xlim=(0.06, 300), ylim=(2e-4, 2))
         axes.set_ylabel(r"$\kappa_F\, m_F/v$  or  $\sqrt{\kappa_V}\, m_V/v$")
@@ -215,7 +230,7 @@ def against_mass(fits: Fits) -> Figure:
 
 def correlations(fits: Fits, model: str = "kappa-effective") -> Figure:
     """Return the correlation matrix of a fit."""
-    found = fit = fits.fit(fits.best, model)
+    found = fits.fit(fits.best, model)
     names, matrix = list(found.free), found.correlation
     caption = (
         "Correlations of the coupling modifiers with effective loops, from the curvature of -2 ln L at the best fit. "
@@ -238,7 +253,7 @@ def correlations(fits: Fits, model: str = "kappa-effective") -> Figure:
         heading(axes, fits.title(fits.best), None, 13)
         return figure
 
-    n = len(fit.free)
+    n = len(names)
     numbers = Numbers(
         (
             Column("row", [names[i] for i in range(n) for _ in range(n)], independent=True),
@@ -262,8 +277,8 @@ def deviations(fits: Fits) -> Figure:
                     rows.append((fits.title(which), fits.plain(which), group, name, (one.value - 1.0) / size))
     names = list(dict.fromkeys((group, name) for _, _, group, name, _ in rows))
     caption = (
-        "Distance of each parameter from its SM value 1, in units of its error on the side of the SM; the bands are 1 and"
-        " 2 standard deviations. Parameters of one fit are correlated: their squares do not add up to a χ². "
+        "Distance of each parameter from its SM value 1, in units of its error on the side of the SM; the bands are 1"
+        " and 2 standard deviations. Parameters of one fit are correlated: their squares do not add up to a χ². "
         + fits.sources()
     )
 

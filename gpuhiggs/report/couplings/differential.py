@@ -22,9 +22,9 @@ from .fits import Fits
 
 ENERGIES = (8, 13, 14)
 MADE_BY = (
-    "Shapes: Pythia 8 at leading order with its initial-state shower (bench/higgs_pt.py), without matrix elements of hard"
-    " jets: beyond about m_t an extrapolation. Bands: renormalisation scale of the shower times 1/2 and 2, added in"
-    " quadrature to the scale uncertainty of the cross section"
+    "Shapes: Pythia 8 at leading order with its initial-state shower (bench/higgs_pt.py), without matrix elements of"
+    " hard jets: beyond about m_t an extrapolation. Bands: renormalisation scale of the shower times 1/2 and 2, added"
+    " in quadrature to the scale uncertainty of the cross section"
 )
 PT = ("pt4l", "pt_gg")
 """Histograms of a run that hold the pT of a Higgs boson."""
@@ -53,8 +53,8 @@ def predicted(fits: Fits) -> Figure:
     edges = np.array(load("higgs_pt")["edges"], dtype=float)
     bands = {energy: _gluon_fusion(energy) for energy in ENERGIES}
     caption = (
-        "dσ/dpT of gg → H at 8, 13 and 14 TeV, normalised to the N³LO cross sections of Yellow Report 4 at"
-        f" m_H = 125.09 GeV; below, over 13 TeV. {MADE_BY}."
+        "dσ/dpT of gg → H at 8, 13 and 14 TeV, normalised to the N³LO cross sections of Yellow Report 4 at m_H ="
+        f" 125.09 GeV; below, over 13 TeV. {MADE_BY}."
     )
 
     def draw() -> matplotlib.figure.Figure:
@@ -104,8 +104,9 @@ def measured(fits: Fits) -> Figure:
     caption = (
         "dσ/dpT of pp → H at 13 TeV: published, "
         + "; ".join(f"{m['experiment']}, {m['luminosity']} fb⁻¹, {m['source']}" for m in published)
-        + " (errors are total, correlations are not shown), and simulated: gluon fusion, and VBF, VH and tt̄H together, each"
-        f" normalised to Yellow Report 4. Below, measured over simulated, the simulation averaged in each bin. {MADE_BY}."
+        + " (errors are total, correlations are not shown), and simulated: gluon fusion, and VBF, VH and tt̄H"
+        " together, each normalised to Yellow Report 4. Below, measured over simulated, the simulation averaged in"
+        f" each bin. {MADE_BY}."
     )
     averages = [_averaged(edges, band[0], np.array(m["edges"], dtype=float)) for m in published]
 
@@ -120,7 +121,9 @@ def measured(fits: Fits) -> Figure:
             color, marker = COLORS[(0, 2)[k]], "os"[k]
             label = f"{item['experiment']}, {item['luminosity']:g} fb$^{{-1}}$"
             axes.errorbar(centre[seen], value[seen], error[seen], half[seen], fmt=marker, color=color, label=label)
-            ratio.errorbar(centre[seen], (value / average)[seen], (error / average)[seen], half[seen], fmt=marker, color=color)
+            ratio.errorbar(
+                centre[seen], (value / average)[seen], (error / average)[seen], half[seen], fmt=marker, color=color
+            )
         axes.set(yscale="log", ylabel=r"$d\sigma/dp_T$ [pb/GeV]", xlim=(0, edges[-1]), ylim=(2e-4, 8))
         ratio.set(xlabel="$p_T^H$ [GeV]", ylabel="over simulation", ylim=(0, 2.6))
         axes.legend(frameon=False)
@@ -128,7 +131,10 @@ def measured(fits: Fits) -> Figure:
         return figure
 
     simulated = Numbers(
-        (bins("pT", edges, "GeV"), Column("dsigma/dpT", band[0], "pb/GeV", errors=(Errors(band[1], -band[2], "scale"),))),
+        (
+            bins("pT", edges, "GeV"),
+            Column("dsigma/dpT", band[0], "pb/GeV", errors=(Errors(band[1], -band[2], "scale"),)),
+        ),
         "simulated",
     )
     points = [
@@ -174,7 +180,9 @@ def own(folder: Path) -> Figure | Missing:
         "background": [p for p in made if p not in data and p not in signals],
         "signal": [p for p in made if p in signals],
     }
-    stacked = {label: sum((contents[p] for p in parts), np.zeros(len(edges) - 1)) for label, parts in groups.items() if parts}
+    stacked = {
+        label: sum((contents[p] for p in parts), np.zeros(len(edges) - 1)) for label, parts in groups.items() if parts
+    }
     seen = sum((contents[p] for p in made if p in data), np.zeros(len(edges) - 1)) if data & set(made) else None
     luminosity = results.get("luminosity")
     caption = (
@@ -208,5 +216,3 @@ def own(folder: Path) -> Figure | Missing:
     if seen is not None:
         columns.append(Column("data", seen, "events", errors=(symmetric(np.sqrt(seen), "stat"),)))
     return Figure(f"candidate_pt_{folder.name}", title, caption, draw, (Numbers(tuple(columns)),))
-
-

@@ -23,18 +23,18 @@ def coefficients(fits: Fits) -> Figure:
     inputs = fits.inputs(fits.best, "smeft-linear")
     found: dict[str, dict[str, Interval]] = {}
     for order, quadratic in (("linear", False), ("linear + quadratic", True)):
-        found[order] = {}
-        for name, fit in operators.one_at_a_time(inputs, quadratic=quadratic).items():
-            problem = prepare(smeft.model([name], quadratic=quadratic), inputs)
-            found[order][name] = intervals(problem, fit)[name]
+        found[order] = {
+            name: intervals(prepare(smeft.model([name], quadratic=quadratic), inputs))[name]
+            for name in smeft.sensitive(inputs, quadratic=quadratic)
+        }
     linear = found["linear"]
     names = sorted(linear, key=lambda n: _half(linear[n]))
     shown = names[:SHOWN]
     scale = {name: 10.0 ** np.floor(np.log10(max(_half(linear[name]), 1e-9))) for name in shown}
     caption = (
         "SMEFT coefficients c/Λ², Λ = 1 TeV, each fitted with all others at 0: best fit, 68 % (thick) and 95 % (thin)"
-        " intervals, to linear order and with the quadratic terms; each row is divided by the power of ten given with it."
-        f" The {len(shown)} best constrained of {len(names)}; all are in the numbers. The SM is 0. {SOURCE} "
+        " intervals, to linear order and with the quadratic terms; each row is divided by the power of ten given with"
+        f" it. The {len(shown)} best constrained of {len(names)}; all are in the numbers. The SM is 0. {SOURCE} "
         + fits.sources(fits.best)
     )
 
@@ -49,8 +49,15 @@ def coefficients(fits: Fits) -> Figure:
                 for edges, width in ((("low_95", "high_95"), 1.5), (("low_68", "high_68"), 4.0)):
                     ends = [part.value if (e := getattr(part, edge)) is None else e for edge in edges]
                     axes.plot(np.array(ends) / scale[name], [y, y], color=COLORS[(0, 2)[k]], linewidth=width)
-                axes.plot(part.value / scale[name], y, "o", color=COLORS[(0, 2)[k]], markersize=6, markeredgecolor="white",
-                          label=order if i == 0 else None)  # fmt: skip
+                axes.plot(
+                    part.value / scale[name],
+                    y,
+                    "o",
+                    color=COLORS[(0, 2)[k]],
+                    markersize=6,
+                    markeredgecolor="white",
+                    label=order if i == 0 else None,
+                )
         axes.set(xlim=(-25, 25), ylim=(-len(shown) + 0.3, 2.2))
         axes.set_xlabel(r"$c\,/\,\Lambda^2$ [TeV$^{-2}$ × factor]")
         texts = [rf"{operator(name)}  ×10$^{{{int(np.log10(scale[name]))}}}$" for name in shown]
@@ -66,12 +73,21 @@ def coefficients(fits: Fits) -> Figure:
         (
             Column("order", [row[0] for row in rows], independent=True),
             Column("operator", [row[1] for row in rows], independent=True),
-            Column("coefficient", [row[2].value for row in rows], "TeV^-2", errors=tuple(
-                Errors([_shift(row[2], f"high_{p}") for row in rows], [_shift(row[2], f"low_{p}") for row in rows], f"{p} %")
-                for p in (68, 95)
-            )),
+            Column(
+                "coefficient",
+                [row[2].value for row in rows],
+                "TeV^-2",
+                errors=tuple(
+                    Errors(
+                        [_shift(row[2], f"high_{p}") for row in rows],
+                        [_shift(row[2], f"low_{p}") for row in rows],
+                        f"{p} %",
+                    )
+                    for p in (68, 95)
+                ),
+            ),
         )
-    )  # fmt: skip
+    )
     return Figure("smeft_coefficients", "SMEFT coefficients", caption, draw, (numbers,))
 
 
@@ -94,8 +110,9 @@ def directions(fits: Fits) -> Figure:
     names = [n for j, n in enumerate(found.operators) if np.any(abs(vectors[:, j]) > 0.15)]
     columns = [found.operators.index(name) for name in names]
     caption = (
-        "Directions in the space of SMEFT coefficients that the data constrain to better than 10 TeV⁻², eigenvectors of the"
-        " Fisher matrix of the linear model at the SM, the best first with the error of a coefficient along each;"
+        "Directions in the space of SMEFT coefficients that the data constrain to better than 10 TeV⁻², eigenvectors"
+        " of the Fisher matrix of the linear model at the SM, the best first with the error of a coefficient along"
+        " each;"
         " operators with a part above 0.15 in one of them. " + SOURCE + " " + fits.sources(fits.best)
     )
 

@@ -125,27 +125,27 @@ class Fits:
         return combine(model, self.inputs(which, model))
 
     def _intervals_uncached(self, which: str, model: str) -> dict[str, Interval]:
-        return intervals(self.problem(which, model), self.fit(which, model))
+        return intervals(self.problem(which, model))
 
 
-def intervals(problem: Problem, found: Combination) -> dict[str, Interval]:
+def intervals(problem: Problem) -> dict[str, Interval]:
     """Return value, 68 % and 95 % intervals of the fitted parameters, by name."""
     likelihood = problem.likelihood()
     best = problem.best(likelihood)
-    fitted = [i for i in range(len(problem.model.parameters)) if i not in problem.held]
-    errors = np.array([estimate.error for estimate in found.parameters.values()])
-    below, above = crossing(likelihood, best, fitted, errors, CL95, held=problem.held)
+    names, x = problem.model.names, best.points[0]
+    fitted = [i for i in range(len(names)) if i not in problem.held]
+    errors = np.zeros(len(names))
+    fixed = {*problem.held, *problem.at_bound(x)}
+    errors[[i for i in fitted if i not in fixed]] = np.sqrt(np.diag(likelihood.covariance(best, sorted(fixed))))
+    sides = [crossing(likelihood, best, fitted, errors, level, held=problem.held) for level in (1.0, CL95)]
     made = {}
-    for i, low, high in zip(fitted, below, above, strict=True):
-        estimate = found.parameters[problem.model.names[i]]
-        x = estimate.value
-        made[problem.model.names[i]] = Interval(
-            x,
-            None if estimate.minus is None else x + estimate.minus,
-            None if estimate.plus is None else x + estimate.plus,
-            None if low is None else x - low,
-            None if high is None else x + high,
-        )
+    for k, i in enumerate(fitted):
+        edges = [
+            None if (distance := side[k]) is None else float(x[i] + sign * distance)
+            for both in sides
+            for sign, side in zip((-1, 1), both, strict=True)
+        ]
+        made[names[i]] = Interval(float(x[i]), *edges)
     return made
 
 

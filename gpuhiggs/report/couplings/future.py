@@ -22,10 +22,11 @@ def precision(fits: Fits) -> Figure:
     names = list(found["S1"][0].errors)
     published = load("projections")
     caption = (
-        "Relative errors of the coupling modifiers with effective loops against the luminosity of each of two experiments:"
-        " the strengths of ATLAS Run 2 scaled, with the SM as truth. S1 (dashed): systematic and theory uncertainties stay"
-        " as they are; S2 (full): theory uncertainties halve, experimental ones fall with the statistical ones to one half."
-        " The gain of 14 over 13 TeV is left out. Stars: published S2 at 3 ab⁻¹ (arXiv:1902.00134, quoted from memory)."
+        "Relative errors of the coupling modifiers with effective loops against the luminosity of each of two"
+        " experiments: the strengths of ATLAS Run 2 scaled, with the SM as truth. S1 (dashed): systematic and theory"
+        " uncertainties stay as they are; S2 (full): theory uncertainties halve, experimental ones fall with the"
+        " statistical ones to one half. The gain of 14 over 13 TeV is left out. Stars: published S2 at 3 ab⁻¹"
+        " (arXiv:1902.00134, quoted from memory)."
     )
 
     def draw() -> matplotlib.figure.Figure:
@@ -34,7 +35,14 @@ def precision(fits: Fits) -> Figure:
             for scenario, style in (("S1", "--"), ("S2", "-")):
                 errors = [100 * point.errors[name] for point in found[scenario]]
                 panel.plot(LUMINOSITIES, errors, style, color=COLORS[0], marker="o", markersize=6, label=scenario)
-            panel.plot(published["luminosity"], published["S2"][name], "*", color=COLORS[2], markersize=16, label="published S2")
+            panel.plot(
+                published["luminosity"],
+                published["S2"][name],
+                "*",
+                color=COLORS[2],
+                markersize=16,
+                label="published S2",
+            )
             panel.set(xscale="log", ylim=(0, None))
             panel.set_xticks([140, 300, 1000, 3000], ["140", "300", "1000", "3000"], fontsize=17)
             panel.tick_params(axis="x", which="minor", labelbottom=False)
@@ -56,5 +64,3 @@ def precision(fits: Fits) -> Figure:
         )
     )
     return Figure("projections", "Couplings at the HL-LHC", caption, draw, (numbers,), wide=True)
-
-

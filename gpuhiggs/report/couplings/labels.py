@@ -37,7 +37,7 @@ def parameter(name: str) -> str:
 
 
 _OPERATORS = {
-    "chbox": r"H\square", "chdd": "HD", "chg": "HG", "chb": "HB", "chw": "HW", "chwb": "HWB", "cw": "W", "cg": "G",
+    "chbox": r"H\mathrm{box}", "chdd": "HD", "chg": "HG", "chb": "HB", "chw": "HW", "chwb": "HWB", "cw": "W", "cg": "G",
     "ctgre": "tG", "ctwre": "tW", "ctbre": "tB", "cthre": "tH", "cbhre": "bH", "cehre": "eH", "cuhre": "uH",
     "chu": "Hu", "chd": "Hd", "che": "He", "cht": "Ht", "cll1": "ll'", "chbtil": r"H\tilde{B}", "chwtil": r"H\tilde{W}",
     "chgtil": r"H\tilde{G}", "chwbtil": r"H\tilde{W}B", "cbgre": "bG", "cbbre": "bB", "cbwre": "bW",

@@ -23,9 +23,7 @@ def _total(sqrt_s: float) -> tuple[float, float, float]:
     """Return the sum of all production modes in pb, and its errors: scales add linearly, PDF and α_s too."""
     found = [sm.cross_section(mode, sqrt_s) for mode in sm.MODES]
     plus, minus = (
-        np.hypot(
-            sum(s.value * getattr(s, f"scale_{side}") for s in found), sum(s.value * s.pdf_alpha_s for s in found)
-        )
+        np.hypot(sum(s.value * getattr(s, f"scale_{side}") for s in found), sum(s.value * s.pdf_alpha_s for s in found))
         for side in ("plus", "minus")
     )
     return sum(s.value for s in found), float(plus), float(minus)
@@ -39,9 +37,9 @@ def against_energy(fits: Fits) -> Figure:
     total = np.array([_total(e) for e in energies])
     measured = load("differential")["total"]
     caption = (
-        "Cross sections of pp → H against √s at m_H = 125.09 GeV, by production mode and in all; bands are the scale and"
-        " PDF+α_s uncertainties, added in quadrature for each mode and linearly between modes. Points are measured total"
-        f" cross sections with total errors. Predictions: {YELLOW_REPORT}. Measurements: "
+        "Cross sections of pp → H against √s at m_H = 125.09 GeV, by production mode and in all; bands are the scale"
+        " and PDF+α_s uncertainties, added in quadrature for each mode and linearly between modes. Points are"
+        f" measured total cross sections with total errors. Predictions: {YELLOW_REPORT}. Measurements: "
         + "; ".join(f"{m['experiment']} {m['channel']}, {m['luminosity']} fb⁻¹, {m['source']}" for m in measured)
         + "."
     )
@@ -49,8 +47,14 @@ def against_energy(fits: Fits) -> Figure:
     def draw() -> matplotlib.figure.Figure:
         figure, (axes, zoom) = plt.subplots(2, 1, figsize=(9, 9.6), height_ratios=(2, 1.3), sharex=True)
         for panel in (axes, zoom):
-            panel.fill_between(energies, total[:, 0] - total[:, 2], total[:, 0] + total[:, 1], color=COLORS[3], alpha=0.6,
-                               label="all, with uncertainty")  # fmt: skip
+            panel.fill_between(
+                energies,
+                total[:, 0] - total[:, 2],
+                total[:, 0] + total[:, 1],
+                color=COLORS[3],
+                alpha=0.6,
+                label="all, with uncertainty",
+            )
             panel.plot(energies, total[:, 0], color="black", linewidth=1.5)
             for k, item in enumerate(measured):
                 color, marker = _mark(item)
@@ -61,7 +65,9 @@ def against_energy(fits: Fits) -> Figure:
                                label=f"{item['experiment']} {channel}, {item['luminosity']:g} fb$^{{-1}}$")  # fmt: skip
         for k, (mode, curve) in enumerate(curves.items()):
             relative = _spread(mode, energies)
-            axes.fill_between(energies, curve * (1 - relative[1]), curve * (1 + relative[0]), color=COLORS[k], alpha=0.4)
+            axes.fill_between(
+                energies, curve * (1 - relative[1]), curve * (1 + relative[0]), color=COLORS[k], alpha=0.4
+            )
             axes.plot(energies, curve, color=COLORS[k], linewidth=2)
         axes.set(yscale="log", ylabel=r"$\sigma(pp\to H)$ [pb]", xlim=(6.8, 14.2), ylim=(0.01, 150))
         end_labels(axes, {PRODUCTION[mode]: (curve[-1], COLORS[k]) for k, (mode, curve) in enumerate(curves.items())})
@@ -82,12 +88,16 @@ def against_energy(fits: Fits) -> Figure:
         (
             Column("sqrt_s", [m["sqrt_s"] for m in measured], "TeV", independent=True),
             Column("experiment", [f"{m['experiment']} {m['channel']}" for m in measured]),
-            Column("sigma", [m["value"] for m in measured], "pb",
-                   errors=(Errors([m["plus"] for m in measured], [-m["minus"] for m in measured]),)),
+            Column(
+                "sigma",
+                [m["value"] for m in measured],
+                "pb",
+                errors=(Errors([m["plus"] for m in measured], [-m["minus"] for m in measured]),),
+            ),
             Column("source", [m["source"] for m in measured]),
         ),
         "measured",
-    )  # fmt: skip
+    )
     return Figure("cross_section_energy", "Cross section against √s", caption, draw, (predicted, points))
 
 
@@ -127,7 +137,9 @@ def branching_ratios(fits: Fits) -> Figure:
     def draw() -> matplotlib.figure.Figure:
         figure, axes = plt.subplots(figsize=(9.0, 9.0))
         for k, (decay, curve) in enumerate(curves.items()):
-            axes.fill_between(masses, curve * (1 - errors[decay]), curve * (1 + errors[decay]), color=COLORS[k], alpha=0.5)
+            axes.fill_between(
+                masses, curve * (1 - errors[decay]), curve * (1 + errors[decay]), color=COLORS[k], alpha=0.5
+            )
             axes.plot(masses, curve, color=COLORS[k], linewidth=1.5)
         for k, (title, rows) in enumerate(measured.items()):
             axes.errorbar(
@@ -170,12 +182,19 @@ def branching_numbers(measured: dict[str, list[tuple[str, float, float, float]]]
         (
             Column("data", [row[0] for row in rows], independent=True),
             Column("decay", [row[1] for row in rows], independent=True),
-            Column("measured", [row[2] for row in rows],
-                   errors=(Errors([row[4] for row in rows], [-row[3] for row in rows]),)),
-            Column("SM", ratios, errors=(symmetric(r * branching_errors(row[1]) for r, row in zip(ratios, rows, strict=True)),)),
+            Column(
+                "measured",
+                [row[2] for row in rows],
+                errors=(Errors([row[4] for row in rows], [-row[3] for row in rows]),),
+            ),
+            Column(
+                "SM",
+                ratios,
+                errors=(symmetric(r * branching_errors(row[1]) for r, row in zip(ratios, rows, strict=True)),),
+            ),
         ),
         "measured",
-    )  # fmt: skip
+    )
 
 
 def production_shares(fits: Fits) -> Figure:
@@ -183,8 +202,8 @@ def production_shares(fits: Fits) -> Figure:
     shares = np.array([[sm.cross_section(mode, e).value for mode in sm.MODES] for e in ENERGIES])
     shares /= shares.sum(axis=1, keepdims=True)
     caption = (
-        "Shares of the production mechanisms in the total cross section of the SM at m_H = 125.09 GeV, by √s; ZH contains"
-        f" gg → ZH. Cross sections: {YELLOW_REPORT}; 13.6 TeV between 13 and 14 TeV as in arXiv:2402.09955."
+        "Shares of the production mechanisms in the total cross section of the SM at m_H = 125.09 GeV, by √s; ZH"
+        f" contains gg → ZH. Cross sections: {YELLOW_REPORT}; 13.6 TeV between 13 and 14 TeV as in arXiv:2402.09955."
     )
 
     def draw() -> matplotlib.figure.Figure:
@@ -219,24 +238,43 @@ def orders(fits: Fits) -> Figure:
     low, high = (np.array([getattr(order, side) for order in found]) for side in ("low", "high"))
     factor = np.array([order.kappa_g for order in found])
     caption = (
-        "Cross section of gg → H at 13 TeV and m_H = 125 GeV order by order in α_s (Anastasiou et al., arXiv:1602.00695),"
-        " with the variation of the scales between m_H/4 and m_H, and below the κ_g that the measured rate means against"
+        "Cross section of gg → H at 13 TeV and m_H = 125 GeV order by order in α_s (Anastasiou et al.,"
+        " arXiv:1602.00695), with the variation of the scales between m_H/4 and m_H, and below the κ_g that the"
+        " measured rate means against"
         " each order, with its 68 % error: a rate is κ_g² σ, so a smaller σ makes a larger κ_g. " + fits.sources()
     )
 
     def draw() -> matplotlib.figure.Figure:
         figure, (axes, ratio) = plt.subplots(2, 1, figsize=(9, 9.6), height_ratios=(1.4, 1), sharex=True)
         x = np.arange(len(found))
-        axes.errorbar(x, sigma, [sigma - low, high - sigma], fmt="o", color="black", markersize=9, elinewidth=8, alpha=0.9,
-                      ecolor=COLORS[0], label="scale variation")  # fmt: skip
+        axes.errorbar(
+            x,
+            sigma,
+            [sigma - low, high - sigma],
+            fmt="o",
+            color="black",
+            markersize=9,
+            elinewidth=8,
+            alpha=0.9,
+            ecolor=COLORS[0],
+            label="scale variation",
+        )
         axes.axhspan(low[-1], high[-1], color=COLORS[0], alpha=0.2)
         axes.set(ylabel=r"$\sigma(gg\to H)$ [pb]", ylim=(0, 60))
         axes.legend(frameon=False, loc="lower right")
         ratio.axhline(1.0, color="gray")
         for k, (which, one) in enumerate(kappa.items()):
             label, shift = fits.title(which), 0.12 * (k - (len(kappa) - 1) / 2)
-            ratio.errorbar(x + shift, factor * one.value, factor * one.error, fmt=MARKERS[k % 5], markersize=8, elinewidth=2,
-                           color=series_color(label, k), label=label)  # fmt: skip
+            ratio.errorbar(
+                x + shift,
+                factor * one.value,
+                factor * one.error,
+                fmt=MARKERS[k % 5],
+                markersize=8,
+                elinewidth=2,
+                color=series_color(label, k),
+                label=label,
+            )
         ratio.set(ylabel=r"$\kappa_g$", ylim=(0.7, 2.2), xlim=(-0.5, len(found) - 0.5))
         ratio.set_xticks(x, [name.replace("N³LO", "N$^3$LO") for name in names])
         ratio.tick_params(axis="x", which="minor", length=0)
@@ -249,10 +287,11 @@ def orders(fits: Fits) -> Figure:
             Column("order", names, independent=True),
             Column("sigma", sigma, "pb", errors=(Errors(high - sigma, low - sigma, "scale"),)),
             *(
-                Column(f"kappa_g, {fits.plain(which)}", factor * one.value, errors=(symmetric(factor * one.error, "68 %"),))
+                Column(
+                    f"kappa_g, {fits.plain(which)}", factor * one.value, errors=(symmetric(factor * one.error, "68 %"),)
+                )
                 for which, one in kappa.items()
             ),
         )
     )
     return Figure("perturbative_orders", "Gluon fusion order by order", caption, draw, (numbers,))
-

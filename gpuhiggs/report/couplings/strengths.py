@@ -36,16 +36,18 @@ def summary(fits: Fits) -> Figure:
         for group, model in (("all", "mu"), ("production", "mu-production"), ("decay", "mu-decay")):
             for name, found in fits.fit(which, model).parameters.items():
                 minus = abs(found.minus) if found.minus else found.error
-                rows.append(Row(group, parameter(name), name, fits.title(which), found.value, minus, found.plus or minus))
+                rows.append(
+                    Row(group, parameter(name), name, fits.title(which), found.value, minus, found.plus or minus)
+                )
     for item in fits.own:
         (entry,) = item.entries
         label = f"own run, {DECAY.get(entry.decay, entry.decay)}"
-        rows.append(Row("own", label, mathtext(item.title), entry.value, entry.minus, entry.plus))
+        rows.append(Row("own", label, entry.name, mathtext(item.title), entry.value, entry.minus, entry.plus))
     caption = (
-        "Signal strengths μ = σ·B/(σ·B)_SM: for everything together, by production mode with the branching ratios of the"
-        " SM, and by decay with its cross sections; bars are the 68 % intervals of the profile likelihood, statistical and"
-        " systematic; the line is the SM. ATLAS' strengths by production are its own cross sections by mode. "
-        + fits.sources()
+        "Signal strengths μ = σ·B/(σ·B)_SM: for everything together, by production mode with the branching ratios of"
+        " the SM, and by decay with its cross sections; bars are the 68 % intervals of the profile likelihood,"
+        " statistical and systematic; the line is the SM. ATLAS' strengths by production are its own cross sections"
+        " by mode. " + fits.sources()
     )
     return Figure(
         "signal_strengths", "Signal strengths by production and decay", caption,
@@ -127,4 +129,3 @@ def _bars(
     axes.legend(loc="upper left", frameon=False, fontsize=16)
     heading(axes, "Signal strengths", None, 13)
     return figure
-

@@ -44,8 +44,8 @@ def total_width(fits: Fits) -> Figure:
     rows.append(("PDG average", average["source"], *(average["width"][k] for k in ("value", "minus", "plus")), "black"))
     caption = (
         "Total width Γ_H: from coupling modifiers (Γ_H = Σ κ_f² Γ_f with nothing but SM decays), from the ratio of"
-        " off-shell to on-shell strengths (which assumes the same couplings on and off the peak), and published values;"
-        " bars are 68 %. The upper axis is the lifetime ħ/Γ_H. The line is the SM, "
+        " off-shell to on-shell strengths (which assumes the same couplings on and off the peak), and published"
+        " values; bars are 68 %. The upper axis is the lifetime ħ/Γ_H. The line is the SM, "
         f"{standard.value:.2f} MeV ± {standard.uncertainty:.1%}. " + fits.sources()
     )
 
@@ -84,8 +84,9 @@ def partial_widths(fits: Fits) -> Figure:
     names.remove("ss")
     standard = {name: sm.total_width() if name == "total" else sm.partial_width(name) for name in names}
     caption = (
-        "Partial widths and the total one from the fit of coupling modifiers with effective loops, over those of the SM at"
-        " 125.09 GeV (gray: its uncertainty); errors are 68 %, propagated linearly. The fit takes κ_c = κ_t: the width to"
+        "Partial widths and the total one from the fit of coupling modifiers with effective loops, over those of the"
+        " SM at 125.09 GeV (gray: its uncertainty); errors are 68 %, propagated linearly. The fit takes κ_c = κ_t:"
+        " the width to"
         " charm is not measured by itself. " + fits.sources()
     )
 
@@ -137,10 +138,10 @@ def mass_against_luminosity(folders: Sequence[Path]) -> Figure:
     origin = "of the runs in this report" if own else "of published analyses (" + "; ".join(
         entry["source"] for entry in load("mass")["channels"].values()) + ")"  # fmt: skip
     caption = (
-        f"Statistical precision of m_H against luminosity: spread of the masses fitted to 300 pseudo-experiments a point, with"
-        f" signal, background and resolution {origin}. Bars are the statistical error of the spread; the lines fall as"
-        " 1/√L. Scales of energy and momentum come on top. Published statistical errors for comparison: ATLAS 4ℓ"
-        " (Phys. Lett. B 843 (2023) 137880) and γγ (Phys. Lett. B 847 (2023) 138315)."
+        "Statistical precision of m_H against luminosity: spread of the masses fitted to 300 pseudo-experiments a"
+        f" point, with signal, background and resolution {origin}. Bars are the statistical error of the spread; the"
+        " lines fall as 1/√L. Scales of energy and momentum come on top. Published statistical errors for comparison:"
+        " ATLAS 4ℓ (Phys. Lett. B 843 (2023) 137880) and γγ (Phys. Lett. B 847 (2023) 138315)."
     )
     published = (("ATLAS $4\\ell$", 139.0, 180.0), (r"ATLAS $\gamma\gamma$", 140.0, 110.0))
 
@@ -155,7 +156,9 @@ def mass_against_luminosity(folders: Sequence[Path]) -> Figure:
             axes.plot(luminosities, scale / np.sqrt(luminosities), "--", color=COLORS[(0, 2, 1, 4)[k % 4]])
         for k, (label, luminosity, error) in enumerate(published):
             axes.plot(luminosity, error, "*", markersize=15, color=("black", "gray")[k], label=f"{label}, published")
-        axes.set(xscale="log", yscale="log", xlabel="Luminosity [fb$^{-1}$]", ylabel=r"Statistical error of $m_H$ [MeV]")
+        axes.set(
+            xscale="log", yscale="log", xlabel="Luminosity [fb$^{-1}$]", ylabel=r"Statistical error of $m_H$ [MeV]"
+        )
         axes.legend(frameon=False, fontsize=17)
         heading(axes, "Precision of the mass", None, 13)
         return figure
@@ -170,5 +173,3 @@ def mass_against_luminosity(folders: Sequence[Path]) -> Figure:
         )
     )  # fmt: skip
     return Figure("mass_precision", "Precision of the mass", caption, draw, (numbers,))
-
-
