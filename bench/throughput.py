@@ -25,7 +25,7 @@ from typing import Any
 from bench import in_memory
 from bench.channels import CASES
 from gpuhiggs import channels, processing
-from gpuhiggs.kernels import launch
+from gpuhiggs.kernels import launch_cuda
 
 MIXES = (0.02, 0.40)
 
@@ -61,8 +61,8 @@ def start_up(channel: str) -> dict[str, float]:
 def ptx_seconds(channel: str) -> float:
     """Time the compilation of a channel's CUDA kernels to PTX."""
     began = time.process_time()
-    for function, argument_types in launch.device_functions(channels.find(channel).program).values():
-        launch.ptx(function, argument_types)
+    for function, argument_types in launch_cuda.device_functions(channels.find(channel).program).values():
+        launch_cuda.ptx(function, argument_types)
     return time.process_time() - began
 
 

@@ -37,6 +37,9 @@ def run(
         typer.Option(help="A channel of your own, a Python file, instead of the configuration's selection."),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
+    device: Annotated[
+        str | None, typer.Option(metavar="[cpu|cuda|auto]", help="Where kernels run; auto: on a GPU if there is one.")
+    ] = None,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
@@ -66,9 +69,8 @@ def run(
         from .report import dry_run as estimation
 
         raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
-    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None}
-    execution = loaded.execution.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    loaded = loaded.model_copy(update={"execution": execution})
+    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None, "device": device}
+    loaded = configuration.with_execution(loaded, {key: value for key, value in changed.items() if value is not None})
     status = process.run(
         loaded,
         output,
@@ -87,12 +89,16 @@ def retry(
     folder: Annotated[Path, typer.Argument(help="The folder of a run that is not complete.", show_default=False)],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="[cpu|cuda|auto]", help="Where kernels run; by default as before.")
+    ] = None,
 ) -> None:
     """Do what is missing of a run: files that failed, and what was not reached when it was stopped."""
     from . import config as configuration
     from .report import process
 
     loaded = configuration.load(folder / "config.yaml")
+    loaded = configuration.with_execution(loaded, {} if device is None else {"device": device})
     raise typer.Exit(process.run(loaded, folder, workers=workers, resume=True, scheduler=scheduler))
 
 
@@ -107,6 +113,25 @@ def demo(
     from . import demo as demonstration
 
     raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
+
+
+@app.command(epilog="Example: gpuhiggs report gpuhiggs-demo --data atlas-run2")
+def report(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of finished runs, or folders that hold such folders.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements too; gpuhiggs combine --list shows all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the page and its files; by default the first folder.")
+    ] = None,
+) -> None:
+    """Write the full report of finished runs: one HTML page, its figures as PDF and PNG, the numbers behind them."""
+    from .report import command
+
+    raise typer.Exit(command.run(folders or [], data or [], output))
 
 
 cache_app = typer.Typer(name="cache", help="Look at a column cache, or make room in it.", no_args_is_help=True)
@@ -351,6 +376,20 @@ def train(
 
     loaded, analysis = training.load(config)
     raise typer.Exit(training.run(loaded, analysis, output, workers=workers, overwrite=overwrite))
+
+
+@app.command(epilog="Example: gpuhiggs doctor --self-test --device cuda")
+def doctor(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Compare every kernel bit by bit on this machine.")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar="[cpu|cuda|auto]", help="What the self-test compares with.")] = "auto",
+    events: Annotated[int, typer.Option(min=1, help="Random events of each kernel.")] = 20_000,
+) -> None:
+    """Say what this machine has, what is known to go wrong with it, and what to do about that."""
+    from . import doctor as examination
+
+    raise typer.Exit(examination.run(device, self_test=self_test, n_events=events))
 
 
 def main() -> None:

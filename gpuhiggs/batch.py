@@ -10,12 +10,9 @@ from typing import Any
 
 from distributed import Client
 
-from .cluster import wait_for_workers
+from .cluster import PASSED_ON, wait_for_workers
 from .cluster_config import ClusterConfig
 from .errors import MissingExtraError, RunError
-
-PASSED_ON = ("X509_USER_PROXY", "X509_CERT_DIR", "BEARER_TOKEN_FILE", "GPUHIGGS_CACHE")
-"""Environment that jobs take over: where a grid proxy lies, which must be on a disk that they see."""
 
 
 @contextmanager

@@ -14,16 +14,22 @@ from typing import NamedTuple
 
 from .cluster_config import ExecutionConfig
 from .errors import RunError
-from .histogram import Counts
 from .ledger import NOTHING, Batch, Ledger
 from .tally import Failure, FileInfo, ListedFile, Partial, Tally, WorkItem
+from .times import Worker
 from .work import Lost, Work
 
 Task = ListedFile | WorkItem
 Result = FileInfo | Partial | Failure | Lost
 
-COMMIT_ITEMS = 256
-"""A batch is committed at the latest after so many work items."""
+COMMIT_FILES = 256
+"""A batch is committed at the latest after so many files."""
+
+PENDING = 12.0
+"""Items of a file that is not complete are committed after so many times ``commit_seconds``."""
+
+SPLIT_AT_LEAST = 1000
+"""A work item of fewer events is not split where it takes long: it is not the events that do."""
 
 
 class Progress(NamedTuple):
@@ -44,6 +50,8 @@ class Progress(NamedTuple):
     read_seconds: float
     process_seconds: float
     """Summed over the workers: reading, and the whole of the work items."""
+    worker_memory: int
+    """The most that a worker has taken so far, in bytes."""
 
     @property
     def rate(self) -> float:
@@ -56,6 +64,14 @@ class Progress(NamedTuple):
         done = self.files_done - self.files_restored + self.files_failed
         left = self.files - self.files_done - self.files_failed
         return self.seconds * left / done if done else None
+
+
+class _Pending(NamedTuple):
+    """An item of a file that is not complete."""
+
+    since: float
+    item: tuple[WorkItem, str, bytes]
+    """As a batch has it."""
 
 
 class Books:
@@ -78,7 +94,7 @@ class Books:
         fingerprints
             By dataset, what its sums mean; see :mod:`.ledger`.
         """
-        self.work = Work()
+        self.work = Work(halves)
         self.tally = Tally()
         self._cut = cut
         self._execution = execution
@@ -89,7 +105,7 @@ class Books:
         kept = NOTHING if ledger is None else ledger.kept(self._fingerprints, self._listed)
         if changed := {key for key, info in kept.files.items() if stamp(info.path) != info.stamp}:
             kept = NOTHING if ledger is None else ledger.kept(self._fingerprints, set(self._listed) - changed)
-        self._pending = kept.pending
+        self._pending_old = kept.pending
         self.tally.restore(kept.files.values(), kept.counts)
         self.restored = len(kept.files)
         self.dropped = kept.dropped
@@ -97,11 +113,9 @@ class Books:
             if file not in kept.files:
                 self.work.put(file)
         self._batch: list[FileInfo] = []
-        self._batch_counts = Counts()
-        self._batch_items: list[tuple[WorkItem, str, Counts]] = []
+        self._pending_new: dict[ListedFile, list[_Pending]] = {}
         self._committed = self._began = time.monotonic()
-        self._events = self._events_done = self._retries = 0
-        self._read_seconds = self._process_seconds = 0.0
+        self._events = self._retries = 0
 
     # --- results ---
 
@@ -119,7 +133,8 @@ class Books:
             self._done(result)
         else:
             self._failed(result)
-        if time.monotonic() - self._committed > self._execution.commit_seconds or self._n_items() >= COMMIT_ITEMS:
+        late = time.monotonic() - self._committed > self._execution.commit_seconds
+        if late or len(self._batch) >= COMMIT_FILES:
             self.commit()
 
     def _found(self, info: FileInfo) -> None:
@@ -128,32 +143,28 @@ class Books:
         items = self._cut(info)
         self._events += info.entries
         self.tally.expect(info, items)
-        for item, counts in self._pending.pop(((info.dataset, info.path), info.uuid), []):
+        for item, sums in self._pending_old.pop(((info.dataset, info.path), info.uuid), []):
             if self.tally.expects(item):
-                self._add(Partial(item, counts, {}, 0.0), info.uuid, new=False)
-        for item in items:
-            if self.tally.expects(item):
-                self.work.put(item, urgent=True)
+                self._add(Partial(item, sums, {}, 0.0), info.uuid, new=False)
+        for item in self.tally.missing(info):
+            self.work.put(item, urgent=True)
 
     def _done(self, partial: Partial) -> None:
         if self.tally.expects(partial.item):
-            self._read_seconds += partial.read_seconds
-            self._process_seconds += partial.seconds
+            item = partial.item
+            done = Worker(1, item.stop - item.start, partial.seconds, partial.read_seconds, partial.peak_memory)
+            self.tally.times.add(partial.worker, done, item.dataset, item.path)
             self._add(partial, self.tally.uuid(partial.item), new=True)
 
     def _add(self, partial: Partial, uuid: str, *, new: bool) -> None:
-        item = partial.item
-        self._events_done += item.stop - item.start
+        file = ListedFile(partial.item.dataset, partial.item.path)
         closed = self.tally.add(partial)
-        if closed is None:
-            if new:
-                self._batch_items.append((item, uuid, partial.counts))
-            return
-        self._batch.append(closed.info)
-        self._batch_counts = self._batch_counts + closed.counts
-        self._batch_items = [
-            entry for entry in self._batch_items if (entry[0].dataset, entry[0].path) != (item.dataset, item.path)
-        ]
+        if closed is not None:
+            self._batch.append(closed)
+            self._pending_new.pop(file, None)
+        elif new:
+            entry = _Pending(time.monotonic(), (partial.item, uuid, partial.sums))
+            self._pending_new.setdefault(file, []).append(entry)
 
     def _failed(self, result: Failure | Lost) -> None:
         failure = _failure(result)
@@ -178,16 +189,25 @@ class Books:
 
     # --- the ledger ---
 
-    def _n_items(self) -> int:
-        return len(self._batch) + len(self._batch_items)
+    def commit(self, *, everything: bool = False) -> None:
+        """Write what has come since the last time to the ledger.
 
-    def commit(self) -> None:
-        """Write what has come since the last time to the ledger."""
+        Items of a file that is not complete follow after a while, as most files soon are: a merged sum takes much less
+        room. With *everything* they are written too.
+        """
         self._committed = time.monotonic()
-        if self._ledger is None or not self._n_items():
+        if self._ledger is None:
             return
-        self._ledger.commit(Batch(self._fingerprints, tuple(self._batch), self._batch_counts, tuple(self._batch_items)))
-        self._batch, self._batch_counts, self._batch_items = [], Counts(), []
+        limit = self._committed - (0.0 if everything else PENDING * self._execution.commit_seconds)
+        entries = [entry for entries in self._pending_new.values() for entry in entries if entry.since <= limit]
+        if not self._batch and not entries:
+            return
+        pending = tuple(entry.item for entry in entries)
+        batch = Batch(self._fingerprints, tuple(self._batch), self.tally.settle(), pending)
+        self._batch = []  # whatever becomes of it: files without their sums must never be written later
+        for file, waiting in self._pending_new.items():
+            self._pending_new[file] = [entry for entry in waiting if entry.since > limit]
+        self._ledger.commit(batch)
 
     def finish(self) -> Tally:
         """Close the books: every listed file is complete or a failure."""
@@ -200,17 +220,19 @@ class Books:
 
     def progress(self) -> Progress:
         """Return how far the run is."""
+        total = self.tally.times.total
         return Progress(
             files=len(self._listed),
             files_done=len(self.tally.complete),
             files_restored=self.restored,
             files_failed=len({(failure.dataset, failure.path) for failure in self.tally.failures}),
             events=self._events,
-            events_done=self._events_done,
+            events_done=self.tally.events,
             retries=self._retries,
             seconds=time.monotonic() - self._began,
-            read_seconds=self._read_seconds,
-            process_seconds=self._process_seconds,
+            read_seconds=total.read_seconds,
+            process_seconds=total.seconds,
+            worker_memory=total.peak_memory,
         )
 
 
@@ -221,6 +243,14 @@ def _failure(result: Failure | Lost) -> Failure:
     task = result.argument
     start, stop = (task.start, task.stop) if isinstance(task, WorkItem) else (0, 0)
     return Failure(task.dataset, task.path, start, stop, f"{task.path}: {result.error}", transient=True)
+
+
+def halves(task: Task) -> tuple[Task, ...]:
+    """Return a work item that takes too long in two; what has few events, or none yet, as it is."""
+    if not isinstance(task, WorkItem) or task.stop - task.start < SPLIT_AT_LEAST:
+        return (task,)
+    middle = (task.start + task.stop) // 2
+    return task._replace(stop=middle), task._replace(start=middle)
 
 
 def stamp(path: str) -> str:

@@ -158,6 +158,7 @@ def make_config(templates: dict[str, SimulatedSample], data: Path, luminosity: f
         "selection": selection,
         "luminosity": luminosity,
         "lumi_mask": None,
+        "unblind": True,  # pseudo-data: there is nothing to be influenced by
         "datasets": [*simulated, measured],
         "processes": {
             "ZZ": {"label": "$ZZ^*$", "color": "#3f90da"},

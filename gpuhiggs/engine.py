@@ -11,11 +11,11 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
-from . import channels, inspection, processing
+from . import calibrated, channels, inspection, processing
 from .books import Books, Progress
 from .catalogue import luminosity
 from .config import RunConfig
-from .errors import ConfigError, FileError, GpuhiggsError, RunError
+from .errors import ConfigError, DeviceLostError, FileError, GpuhiggsError, RunError
 from .kernels import launch
 from .ledger import Ledger
 from .preparation import fingerprint, prepare
@@ -67,7 +67,7 @@ def _explained(error: Exception, path: str) -> str:
 
 def is_transient(error: Exception) -> bool:
     """Whether another attempt may go better: not if the file was read and is not what it should be."""
-    return isinstance(error, FileError) or not isinstance(error, GpuhiggsError)
+    return isinstance(error, FileError | DeviceLostError) or not isinstance(error, GpuhiggsError)
 
 
 def run(
@@ -101,12 +101,12 @@ def run(
         If the kernel's cache or the ledger cannot be written, or more files fail than are allowed to.
     """
     job = Job.of(config, cache)
-    for dataset in config.datasets:
-        prepare(job.config_json, dataset.name)
+    prepared = [prepare(job.config_json, dataset.name) for dataset in config.datasets]
     if config.luminosity_table is not None:
         luminosity.load(config.luminosity_table)
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
+        calibrated.compile_for(one.variations.calibrations for one in prepared)
     except OSError as error:
         msg = f"{launch.cache_folder()}: cannot be written: {error.strerror}; GPUHIGGS_CACHE names another folder"
         raise RunError(msg) from error
@@ -128,7 +128,7 @@ def run(
             if progress:
                 progress(books.progress())
     finally:
-        books.commit()  # whatever stops a run, what is done is kept
+        books.commit(everything=True)  # whatever stops a run, what is done is kept
     return books.finish()
 
 

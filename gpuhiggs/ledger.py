@@ -20,6 +20,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import logging
 import os
@@ -56,8 +57,8 @@ class Batch(NamedTuple):
     files: tuple[FileInfo, ...]
     counts: Counts
     """The sums of *files*."""
-    pending: tuple[tuple[WorkItem, str, Counts], ...] = ()
-    """Items of files that are not complete, the file's UUID, their sums."""
+    pending: tuple[tuple[WorkItem, str, bytes], ...] = ()
+    """Items of files that are not complete, the file's UUID, their sums as the worker packed them."""
 
 
 class Kept(NamedTuple):
@@ -65,7 +66,7 @@ class Kept(NamedTuple):
 
     files: dict[FileKey, FileInfo]
     counts: Counts
-    pending: dict[tuple[FileKey, str], list[tuple[WorkItem, Counts]]]
+    pending: dict[tuple[FileKey, str], list[tuple[WorkItem, bytes]]]
     """By file and UUID."""
     dropped: int
     """Complete files whose sums are of another configuration, or of other kernels."""
@@ -184,7 +185,7 @@ class Ledger:
         known = set(wanted)
         files: dict[FileKey, FileInfo] = {}
         counts = Counts()
-        pending: dict[tuple[FileKey, str], list[tuple[WorkItem, Counts]]] = {}
+        pending: dict[tuple[FileKey, str], list[tuple[WorkItem, bytes]]] = {}
         dropped: set[FileKey] = set()
         for path in reversed(self._batches()):  # the merged ones first, of each kind the newest first
             batch = _read_or_warn(path)
@@ -196,9 +197,10 @@ class Ledger:
             counts = counts + _part(batch.counts, usable)
             for item, uuid, sums in batch.pending:
                 key = item.dataset, item.path
-                if key in known and item.dataset in valid:
+                if key in known and key not in files and item.dataset in valid:
                     pending.setdefault((key, uuid), []).append((item, sums))
-        return Kept(files, counts, pending, len((dropped & known) - set(files)))
+        waiting = {(key, uuid): items for (key, uuid), items in pending.items() if key not in files}
+        return Kept(files, counts, waiting, len((dropped & known) - set(files)))
 
 
 def _add(batch: Batch, valid: set[str], known: set[FileKey] | None, files: dict[FileKey, FileInfo]) -> set[str]:
@@ -228,7 +230,7 @@ def _merged(batches: list[Batch]) -> Iterable[Batch]:
     for group in groups.values():
         files: dict[FileKey, FileInfo] = {}
         counts = Counts()
-        pending: list[tuple[WorkItem, str, Counts]] = []
+        pending: list[tuple[WorkItem, str, bytes]] = []
         for batch in group:
             counts = counts + _part(batch.counts, _add(batch, set(batch.fingerprints), None, files))
             pending += [entry for entry in batch.pending if (entry[0].dataset, entry[0].path) not in complete]
@@ -240,7 +242,7 @@ def _merged(batches: list[Batch]) -> Iterable[Batch]:
 
 def encode(batch: Batch) -> bytes:
     """Return a batch as bytes: magic, length of the header, header, sums, SHA-256."""
-    parts = [sparse.pack(batch.counts), *(sparse.pack(counts) for _, _, counts in batch.pending)]
+    parts = [sparse.pack(batch.counts), *(sums for _, _, sums in batch.pending)]
     header = {
         "written": time.time(),
         "fingerprints": dict(batch.fingerprints),
@@ -273,16 +275,15 @@ def decode(data: bytes) -> Batch:
     try:
         start = _FIXED + int.from_bytes(data[len(MAGIC) : _FIXED], "little")
         header: dict[str, Any] = json.loads(data[_FIXED:start])
-        parts = []
-        for size in header["sizes"]:
-            parts.append(sparse.unpack(data[start : start + size]))
-            start += size
+        ends = list(itertools.accumulate(header["sizes"], initial=start))
+        counts, *parts = (data[first:last] for first, last in itertools.pairwise(ends))
+        for part in parts:
+            sparse.unpack(part)  # refused here, where the file has a name
         files = tuple(FileInfo(**_tuples(row)) for row in header["files"])
         pending = tuple(
-            (WorkItem(*item), str(uuid), counts)
-            for (item, uuid), counts in zip(header["pending"], parts[1:], strict=True)
+            (WorkItem(*item), str(uuid), part) for (item, uuid), part in zip(header["pending"], parts, strict=True)
         )
-        return Batch(header["fingerprints"], files, parts[0], pending)
+        return Batch(header["fingerprints"], files, sparse.unpack(counts), pending)
     except (KeyError, ValueError, TypeError, IndexError) as error:
         msg = f"not a batch: {error}"
         raise FileError(msg) from error

@@ -1,8 +1,8 @@
 """Counts as bytes: the cells that are not zero, compressed.
 
 Most cells of most histograms are empty, the more so the more variations there are; this is the form in which sums
-travel from a worker and lie in the ledger. Nothing in it is executed on reading, and its sizes are checked before
-memory is taken.
+travel from a worker, wait on the client until their file is complete, and lie in the ledger: packed once, by the
+worker. Nothing in it is executed on reading, and its sizes are checked before memory is taken.
 
 A JSON header of known length lists (dataset, name, shape, cells that are not zero); after it comes one ZSTD frame with
 the arrays: for each entry the distances between these cells, then the high and the low words of :class:`.Wide`.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -46,14 +47,44 @@ def unpack(data: bytes) -> Counts:
     FileError
         If it is not what :func:`pack` makes; the message has no file name, which the caller knows.
     """
+    counts = Counts()
+    add(counts, data)
+    return counts
+
+
+def add(counts: Counts, data: bytes) -> None:
+    """Add what *data* holds to *counts*, in place: only cells that are not zero are touched.
+
+    Raises
+    ------
+    FileError
+        If it is not what :func:`pack` makes, or its histograms have other shapes; *counts* may have changed then.
+    """
     try:
-        return _unpack(data)
+        for key, shape, places, high, low in _entries(data):
+            if key not in counts.sums:
+                counts.sums[key] = Wide(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+            _add_cells(counts.sums[key], key[1], shape, places, high, low)
     except (ValueError, TypeError, IndexError, OverflowError, zstandard.ZstdError) as error:
         msg = f"not the sums of a run: {error}"
         raise FileError(msg) from error
 
 
-def _unpack(data: bytes) -> Counts:
+def _add_cells(
+    wide: Wide, name: str, shape: tuple[int, ...], places: np.ndarray, high: np.ndarray, low: np.ndarray
+) -> None:
+    if wide.high.shape != shape:
+        msg = f"{name} has the shape {shape}, expected {wide.high.shape}"
+        raise ValueError(msg)
+    sums = Wide(wide.high.reshape(-1)[places], wide.low.reshape(-1)[places]) + Wide(high, low)
+    wide.high.reshape(-1)[places], wide.low.reshape(-1)[places] = sums
+
+
+_Entry = tuple[tuple[str, str], tuple[int, ...], np.ndarray, np.ndarray, np.ndarray]
+"""(dataset, name), shape, cells that are not zero, their high and low words."""
+
+
+def _entries(data: bytes) -> Iterator[_Entry]:
     end = 8 + int.from_bytes(data[:8], "little")
     header = json.loads(data[8:end])
     total = sum(n for _, _, _, n in header)
@@ -63,7 +94,6 @@ def _unpack(data: bytes) -> Counts:
         msg = f"{parameters.content_size} bytes of cells, expected {size}"
         raise ValueError(msg)
     values = np.frombuffer(zstandard.decompress(data[end:], max_output_size=size) if size else b"", "<i8")
-    counts = Counts()
     start = 0
     for dataset, name, shape, n in header:
         cells = math.prod(shape)
@@ -76,7 +106,4 @@ def _unpack(data: bytes) -> Counts:
         if n and (steps[1:].min(initial=1) < 1 or places[0] < 0 or places[-1] >= cells):
             msg = f"{name} has cells outside its shape {shape}"
             raise ValueError(msg)
-        wide = Wide(np.zeros(cells, np.int64), np.zeros(cells, np.int64))
-        wide.high[places], wide.low[places] = high, low
-        counts.sums[str(dataset), str(name)] = Wide(wide.high.reshape(shape), wide.low.reshape(shape))
-    return counts
+        yield (str(dataset), str(name)), tuple(shape), places, high, low

@@ -1,18 +1,21 @@
-"""Adding up: what work items give, each once, file by file.
+"""Adding up: what work items give, each event once, file by file.
 
 A file counts when all its items are there: an incomplete one leaves the sums, and its part of the normalisation with
-them.
+them. An item may come whole or in pieces, where a straggler was split, or both ways: pieces wait until they make up
+the item, and the first way to do so counts.
 """
 
 from __future__ import annotations
 
+import bisect
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
+from . import sparse
 from .histogram import Counts
+from .times import Times
 
 
 class WorkItem(NamedTuple):
@@ -70,57 +73,124 @@ class Partial(NamedTuple):
     """What one work item gives."""
 
     item: WorkItem
-    counts: Counts
+    sums: bytes
+    """Its counts, packed (:mod:`.sparse`)."""
     selected: dict[str, np.ndarray]
     """Selected events by field; ``entry`` is their place in the file."""
     seconds: float
     read_seconds: float = 0.0
+    worker: str = ""
+    """The process that did it, ``host:process id``."""
+    peak_memory: int = 0
+    """What that process has taken at most, in bytes."""
 
 
-class Closed(NamedTuple):
-    """A file whose last item has come."""
-
-    info: FileInfo
-    counts: Counts
-
-
-@dataclass
 class _File:
     """What has come back of one file so far."""
 
-    info: FileInfo
-    waiting: set[tuple[int, int]]
-    counts: Counts = field(default_factory=Counts)
-    selected: list[tuple[int, dict[str, np.ndarray]]] = field(default_factory=list)
+    def __init__(self, info: FileInfo, items: list[WorkItem]) -> None:
+        self.info = info
+        self.waiting = {item.start: item.stop for item in items}
+        self.done: list[Partial] = []
+        self._starts = sorted(self.waiting)
+        self._pieces: dict[int, dict[tuple[int, int], Partial]] = {}
+
+    def around(self, item: WorkItem) -> WorkItem | None:
+        """Return the item that is waited for and that *item* is, or is a piece of."""
+        place = bisect.bisect_right(self._starts, item.start) - 1
+        start = self._starts[place] if place >= 0 else item.start
+        stop = self.waiting.get(start, -1)
+        known = (item.start, item.stop) in self._pieces.get(start, ())
+        return item._replace(start=start, stop=stop) if item.stop <= stop and not known else None
+
+    def rest(self, whole: WorkItem) -> WorkItem:
+        """Return what is left of an item after the pieces that it begins with."""
+        reached, pieces = whole.start, self._pieces.get(whole.start, {})
+        while further := max((last for first, last in pieces if first == reached < last), default=None):
+            reached = further
+        return whole._replace(start=reached)
+
+    def add(self, partial: Partial, whole: WorkItem) -> bool:
+        """Take in an item or a piece of it; return whether the item is complete with it."""
+        pieces = self._pieces.setdefault(whole.start, {})
+        pieces[partial.item.start, partial.item.stop] = partial
+        chosen = _chain(pieces, whole.start, whole.stop)
+        if chosen is None:
+            return False
+        self.done += chosen
+        del self.waiting[whole.start], self._pieces[whole.start]
+        return True
+
+
+def _chain(pieces: dict[tuple[int, int], Partial], start: int, stop: int) -> list[Partial] | None:
+    """Return pieces that follow one another from *start* to *stop*; None if there are none."""
+    if (start, stop) in pieces:
+        return [pieces[start, stop]]
+    last: dict[int, Partial] = {}
+    reached = [start]
+    for place in reached:
+        for (first, end), piece in pieces.items():
+            if first == place < end and end not in last:
+                last[end] = piece
+                reached.append(end)
+    chain: list[Partial] = []
+    while stop != start:
+        if stop not in last:
+            return None
+        chain.append(last[stop])
+        stop = last[stop].item.start
+    return chain
 
 
 class Tally:
-    """Adds up partial results, file by file: each item once, each file whole or not at all."""
+    """Adds up partial results, file by file: each event once, each file whole or not at all."""
 
     def __init__(self) -> None:
-        self.counts = Counts()
         self.complete: list[FileInfo] = []
         self.failures: list[Failure] = []
         self.selected: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        self.times = Times()
+        self.events = 0
+        """Of the items that are complete; what was restored is not among them."""
+        self._settled = Counts()
+        self._recent = Counts()
         self._open: dict[tuple[str, str], _File] = {}
         self._known: set[tuple[str, str]] = set()
+
+    @property
+    def counts(self) -> Counts:
+        """The sums of all complete files."""
+        return self._settled + self._recent
+
+    def settle(self) -> Counts:
+        """Return the sums of the files that were completed since this was called last."""
+        recent, self._recent = self._recent, Counts()
+        self._settled = self._settled + recent
+        return recent
 
     def expect(self, info: FileInfo, items: list[WorkItem]) -> None:
         """Announce a file and its items."""
         self._known.add((info.dataset, info.path))
-        self._open[info.dataset, info.path] = _File(info, {(item.start, item.stop) for item in items})
+        self._open[info.dataset, info.path] = _File(info, items)
 
     def restore(self, infos: Iterable[FileInfo], counts: Counts) -> None:
         """Take in files that were completed before, and the sum of them all."""
         for info in infos:
             self._known.add((info.dataset, info.path))
             self.complete.append(info)
-        self.counts = self.counts + counts
+        self._settled = self._settled + counts
 
     def expects(self, item: WorkItem) -> bool:
-        """Whether this item is still to come."""
+        """Whether this item, or what it is a piece of, is still to come."""
         file = self._open.get((item.dataset, item.path))
-        return file is not None and (item.start, item.stop) in file.waiting
+        return file is not None and file.around(item) is not None
+
+    def missing(self, file: FileInfo) -> list[WorkItem]:
+        """Return what is to be done of a file that is waited for."""
+        found = self._open.get((file.dataset, file.path))
+        if found is None:
+            return []
+        return [found.rest(WorkItem(file.dataset, file.path, *limits)) for limits in sorted(found.waiting.items())]
 
     def knows(self, file: ListedFile | FileInfo) -> bool:
         """Whether a file's items are waited for, or it is complete or failed."""
@@ -135,39 +205,48 @@ class Tally:
         """Return the UUID of an item's file, which is waited for."""
         return self._open[item.dataset, item.path].info.uuid
 
-    def add(self, result: Partial | Failure) -> Closed | None:
-        """Take in one result; a second result of the same item changes nothing. Return the file that it completes."""
+    def add(self, result: Partial | Failure) -> FileInfo | None:
+        """Take in one result; a second result of the same item changes nothing. Return the file that it completes.
+
+        Raises
+        ------
+        FileError
+            If the sums of a completed file are none.
+        """
         if isinstance(result, Failure):
             key = result.dataset, result.path
             if result not in self.failures and key not in self.selected:
                 self.failures.append(result)
                 self._known.add(key)
                 self._open.pop(key, None)
+                self.times.close(*key)
             return None
         item = result.item
-        if not self.expects(item):
+        file = self._open.get((item.dataset, item.path))
+        whole = None if file is None else file.around(item)
+        if file is None or whole is None:
             return None
-        file = self._open[item.dataset, item.path]
-        file.waiting.remove((item.start, item.stop))
-        file.counts = file.counts + result.counts
-        file.selected.append((item.start, result.selected))
+        if file.add(result, whole):
+            self.events += whole.stop - whole.start
         return None if file.waiting else self._close(file)
 
-    def _close(self, file: _File) -> Closed:
+    def _close(self, file: _File) -> FileInfo:
         key = file.info.dataset, file.info.path
         del self._open[key]
-        self.counts = self.counts + file.counts
+        self.times.close(*key)
+        for partial in file.done:
+            sparse.add(self._recent, partial.sums)
         self.complete.append(file.info)
-        parts = [selected for _, selected in sorted(file.selected, key=lambda part: part[0]) if selected]
+        parts = [partial.selected for partial in sorted(file.done, key=lambda part: part.item) if partial.selected]
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]} if parts else {}
         order = np.argsort(joined.get("entry", ()), kind="stable")  # a GPU finds them in any order
         self.selected[key] = {name: values[order] for name, values in joined.items()}
-        return Closed(file.info, file.counts)
+        return file.info
 
     def finish(self) -> None:
         """Close the books: every file announced is either complete or a failure."""
         for file in list(self._open.values()):
-            start, stop = min(file.waiting)
+            start, stop = min(file.waiting.items())
             self.add(Failure(file.info.dataset, file.info.path, start, stop, f"{file.info.path}: no result came back"))
         self.complete.sort()
         self.failures.sort()

@@ -25,7 +25,16 @@ class Lost(NamedTuple):
 class Work:
     """A queue in two ranks, first in first out: what is urgent goes first, what is delayed when its time has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, split: Callable[[Any], tuple[Any, ...]] = lambda argument: (argument,)) -> None:
+        """Begin with nothing to do.
+
+        Parameters
+        ----------
+        split
+            Cuts an entry that takes too long into parts whose results, all together, stand for its own; one that
+            cannot be cut it returns as it is.
+        """
+        self.split = split
         self._urgent: deque[Any] = deque()
         self._later: deque[Any] = deque()
         self._delayed: list[tuple[float, int, Any]] = []

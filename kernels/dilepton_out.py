@@ -7,7 +7,7 @@ from typing import NamedTuple
 from . import fill as sums
 from . import four_vector as p4
 from .four_vector import P4
-from .language import Float64, Int64, scalar, take
+from .language import Float64, Int64, Sums, scalar, take
 from .pairs import bare_pair
 
 COMMON = ("m_t", "m_ll", "pt_ll", "delta_phi_ll", "met", "n_jets")
@@ -55,7 +55,7 @@ class Selected(NamedTuple):
 class Out(NamedTuple):
     """What the channel fills."""
 
-    errors: Int64
+    errors: Sums
     cutflow: sums.Counter
     histograms: sums.Histograms
     selected: Selected

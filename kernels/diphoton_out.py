@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import four_vector as p4
-from .language import Float64, Int64, scalar, take
+from .language import Float64, Int64, Sums, scalar, take
 
 COMMON = ("m_gg", "pt_gg")
 """The first histograms of each channel."""
@@ -48,7 +48,7 @@ class Selected(NamedTuple):
 class Out(NamedTuple):
     """What the channel fills."""
 
-    errors: Int64
+    errors: Sums
     cutflow: sums.Counter
     histograms: sums.Histograms
     selected: Selected

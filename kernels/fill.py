@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .language import Column, Float64, Int64, add, scalar
+from .choose import choose
+from .language import Bins, Column, Float64, Int64, Sums, Tally, add, scalar
 
 WEIGHT_LIMIT = 2.0**11
 """Largest |weight| in units of the dataset's weight unit; at or above it an event is a counted error."""
@@ -46,7 +47,7 @@ class Weights(NamedTuple):
 class Counter(NamedTuple):
     """Rows of (entries, Σq, Σhi, Σlo): a cutflow."""
 
-    sums: Int64
+    sums: Tally
     """Shape (rows, 4)."""
 
 
@@ -57,9 +58,9 @@ class Histograms(NamedTuple):
     boost-histogram.
     """
 
-    sumw: Int64
+    sumw: Bins
     """Σq: one after the other, each of shape (categories, bins + 2, variations)."""
-    sumw2: Int64
+    sumw2: Bins
     """Σhi and Σlo: each of shape (categories, bins + 2, shifts, 2)."""
     layout: Int64
     """Shape (histograms, 8): columns OFFSET, OFFSET2, BINS, UNIFORM, EDGES, CATEGORIES, VARIATIONS, SHIFTS."""
@@ -67,7 +68,7 @@ class Histograms(NamedTuple):
     """Shape (histograms, 2): lower and upper edge of uniform bins."""
     edges: Float64
     """The edges of histograms with bins of different widths, one after the other."""
-    misfilled: Int64
+    misfilled: Sums
     """Fills with a category or shift that the histogram does not have: a mistake in the body."""
 
 
@@ -98,9 +99,8 @@ def quantise(w):
 def uniform_bin(x, bins, low, high):
     """Return the bin of *x* on an axis of equal bins, flow bins included: boost-histogram's own formula, plus one."""
     z = (x - low) / (high - low)
-    if z < 1.0:
-        return int(z * bins) + 1 if z >= 0.0 else 0
-    return bins + 1
+    z = choose(z < 1.0, z, 1.0)
+    return int(choose(z >= 0.0, z * bins, -1.0)) + 1
 
 
 @scalar

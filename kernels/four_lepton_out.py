@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import gate as quality
-from .language import Float64, Int64, scalar, take
+from .language import Float64, Int64, Sums, scalar, take
 from .lookup import Lookup
 from .scoring import Scoring
 from .shifts import Branches, Shifts
@@ -53,7 +53,7 @@ class Selected(NamedTuple):
 class Out(NamedTuple):
     """What the channel fills."""
 
-    errors: Int64
+    errors: Sums
     cutflow: sums.Counter
     histograms: sums.Histograms
     selected: Selected

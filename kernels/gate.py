@@ -42,6 +42,8 @@ class Dataset(NamedTuple):
     """... and none of these, which belong to primary datasets that come first."""
     required: int
     """An event needs all of these filters."""
+    regions: int
+    """Whether control regions of failing objects are filled."""
     reach: Reach
     """How far the variations raise the pt of objects: what a preselection has to let pass."""
 
@@ -87,6 +89,13 @@ def gate(event, inputs, cuts, tables):
         if (fired & dataset.accept) == 0 or (fired & dataset.veto) != 0:
             return 2
     return 3
+
+
+@scalar
+def is_plain(cuts):
+    """Whether every event passes the gate, with a weight of 1: data of which no mask, filter or trigger is asked."""
+    dataset = cuts.dataset
+    return dataset.simulation == 0 and dataset.masked == 0 and dataset.required == 0 and dataset.accept == 0
 
 
 @scalar

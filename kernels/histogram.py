@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import fill as sums
-from .language import Float64, Int64, add, scalar
+from .language import Bins, Float64, Tally, Worst, add, inlined, scalar
 
 MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
 """Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
@@ -49,13 +49,13 @@ def variable(edges: tuple[float, ...], label: str = "", categories: tuple[str, .
 class Histogram(NamedTuple):
     """One histogram in memory."""
 
-    units: Int64
+    units: Bins
     """Fills of weight 1, of shape (categories, bins + 2): they become part of the sums after a launch."""
-    sumw: Int64
+    sumw: Bins
     """Σq, of the same shape."""
-    sumw2: Int64
+    sumw2: Bins
     """Σhi and Σlo, of shape (categories, bins + 2, 2)."""
-    problems: Int64
+    problems: Worst
     edges: Float64
     """Empty where the bins are equal."""
     uniform: int
@@ -65,13 +65,13 @@ class Histogram(NamedTuple):
     high: float
 
 
-@scalar
+@inlined
 def fill(histogram, x, weight):
     """Fill *x* with *weight* into a histogram that has no categories, or into the first of them."""
     fill_category(histogram, 0, x, weight)
 
 
-@scalar
+@inlined
 def fill_category(histogram, category, x, weight):
     """Fill *x* with *weight* into a category of a histogram, by its number."""
     if category < 0 or category >= histogram.categories:
@@ -84,7 +84,28 @@ def fill_category(histogram, category, x, weight):
     cell = category * (histogram.bins + 2) + found
     if weight == 1.0:
         add(histogram.units, cell, 1)
-    elif sums.is_weight(weight):
+    else:
+        fill_weighted(histogram, cell, weight)
+
+
+@inlined
+def fill_if(condition, histogram, x, weight):
+    """Fill *x* with *weight* if the condition holds: without a branch, where that is hard to foretell.
+
+    Where the condition holds seldom, or *x* takes long to compute, ``if`` and :func:`fill` are faster.
+    """
+    if weight != 1.0 or histogram.uniform != 1:
+        if condition:
+            fill(histogram, x, weight)
+    else:
+        cell = sums.uniform_bin(x, histogram.bins, histogram.low, histogram.high)
+        add(histogram.units, cell, 1 if condition else 0)
+
+
+@scalar
+def fill_weighted(histogram, cell, weight):
+    """Add a weight to a bin, by its place among all bins of all categories."""
+    if sums.is_weight(weight):
         quantised = sums.quantise(weight)
         add(histogram.problems, WEIGHTED, 1)
         add(histogram.sumw, cell, quantised.q)
@@ -97,10 +118,10 @@ def fill_category(histogram, category, x, weight):
 class Cutflow(NamedTuple):
     """The rows of a channel's ``STEPS``."""
 
-    sums: Int64
+    sums: Tally
     """Shape (steps, 4): entries, Σq, Σhi, Σlo."""
     steps: int
-    problems: Int64
+    problems: Worst
 
 
 @scalar

@@ -10,32 +10,27 @@ A body is plain Python over :class:`Column` values and numbers. The same text ru
 * ``add`` and ``take`` accumulate into int64 columns: plain on the CPU, where every launch owns its accumulators, atomic
   on a GPU, where threads share them. Integer sums do not depend on order, so both give the same result.
 
-The numba extension below is written once: numba-cuda takes over what is registered with numba itself.
+What the compiler makes of all this is in :mod:`.lowering`.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
 
 import numpy as np
-from llvmlite import ir
 from numba import config, njit, types
-from numba.core import cgutils
-from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_getattr, infer_global, signature
-from numba.extending import lower_builtin, lower_getattr_generic, models, register_model, type_callable
-from numba.np.numpy_support import from_dtype
 
 from .callees import CalleeCompiler
 
 
-def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
+def scalar(function: Callable[..., Any], forceinline: bool = False) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
     function.__scalar__ = True  # type: ignore[attr-defined]
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
+    options["forceinline"] = forceinline
     compiled: Any = njit(function, no_cfunc_wrapper=True, **options)
     if not config.DISABLE_JIT:
         callee: Any = njit(
@@ -44,6 +39,11 @@ def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled.get_call_template = without_literals(callee.get_call_template)
         compiled.get_overload = callee.get_overload
     return compiled  # type: ignore[no-any-return]
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a scalar function as a part of each of its callers: for what takes less time than the call."""
+    return scalar(function, forceinline=True)
 
 
 def is_scalar(function: Any) -> bool:
@@ -85,11 +85,25 @@ class Column:
             raise IndexError(msg)
         self.array[index] = np.nan if self._canonical and value != value else value
 
+    def add(self, index: int, value: int) -> None:
+        """Add to what is stored, which wraps around as machine integers do."""
+        if self.array.dtype == np.uint32:
+            self.array[index] = (int(self.array[index]) + int(value)) % 2**32
+        else:
+            self.array[index] += value
+
+
+PLAIN, SUMS, TALLY, BINS, WORST, WRITTEN = range(6)
+"""Roles of a column: anything; int64 that is only added to; a few such that most events add to; bins of histograms;
+what is added to by mistakes only, of which the worst launch counts; what the body writes, as much for each event."""
+
 
 class Stored(NamedTuple):
-    """What a column stores: a body sees a :class:`Column`, the host has a NumPy or CuPy array."""
+    """What a column stores: a body sees a :class:`Column`, the host has a NumPy array."""
 
     dtype: type
+    role: int = PLAIN
+    """What becomes of it: sums come back from a GPU, and may be kept in its shared memory meanwhile."""
 
 
 # Columns, by what they store.
@@ -101,6 +115,12 @@ UInt32 = Annotated[Any, Stored(np.uint32)]
 Offsets = Int64
 """A collection with a column ``offsets`` of this type has objects: event i those from offsets[i] to offsets[i + 1]."""
 Bool = Annotated[Any, Stored(np.bool_)]
+Sums = Annotated[Any, Stored(np.int64, SUMS)]
+Tally = Annotated[Any, Stored(np.int64, TALLY)]
+Bins = Annotated[Any, Stored(np.int64, BINS)]
+Worst = Annotated[Any, Stored(np.int64, WORST)]
+WrittenFloat64 = Annotated[Any, Stored(np.float64, WRITTEN)]
+WrittenInt64 = Annotated[Any, Stored(np.int64, WRITTEN)]
 
 
 class Range(NamedTuple):
@@ -125,6 +145,8 @@ class Leaf(NamedTuple):
     """:class:`Column`, ``int`` or ``float``."""
     dtype: Any
     """What a column stores; of a number, its range or None."""
+    role: int = PLAIN
+    """Of a column."""
 
 
 @functools.lru_cache(maxsize=1024)
@@ -159,13 +181,19 @@ def leaf_kind(hint: Any) -> tuple[type, Any]:
     return kind, extra[0] if extra else None
 
 
+def role(hint: Any) -> int:
+    """Return the role of a column; that of a number is PLAIN."""
+    stored = get_args(hint)[1] if get_origin(hint) is Annotated else None
+    return stored.role if isinstance(stored, Stored) else PLAIN
+
+
 def leaves(tuple_type: type, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
     """List the leaves of a tree of NamedTuples, depth first: the order in which a record lies in memory."""
     for name, hint in fields(tuple_type).items():
         if is_tuple_type(hint):
             yield from leaves(hint, (*path, name))
         else:
-            yield Leaf((*path, name), *leaf_kind(hint))
+            yield Leaf((*path, name), *leaf_kind(hint), role(hint))
 
 
 def column(array: np.ndarray, dtype: Any) -> Column:
@@ -181,6 +209,23 @@ def record(address: tuple[Any, ...], tuple_type: type) -> Any:
     return address
 
 
+def record_shared(address: tuple[Any, ...], tuple_type: type, level: int) -> Any:
+    """Give access as :func:`record` does; sums of roles TALLY to *level* are in shared memory: :mod:`.block`."""
+    return address
+
+
+def shared_words() -> Column:
+    """Return the shared memory of a block of threads, uint32; there is none in the interpreter."""
+    msg = "only a GPU has shared memory"
+    raise NotImplementedError(msg)
+
+
+def first_cell(target: Column) -> int:
+    """Return the number of the first sum of a column that is in shared memory."""
+    msg = "only a GPU has shared memory"
+    raise NotImplementedError(msg)
+
+
 def local(n: int) -> Column:
     """Return *n* float64 of scratch memory for one event; *n* is a literal, the content is undefined."""
     return Column(np.full(n, np.nan), canonical=False)
@@ -193,14 +238,20 @@ def local_int(n: int) -> Column:
 
 def add(target: Column, index: int, value: int) -> None:
     """Add *value* to an int64 column: atomic where threads share it."""
-    target.array[index] += value
+    target.add(index, value)
 
 
-def take(target: Column, index: int) -> int:
-    """Add one to an int64 column and return what was there before: the next free place of a list."""
+def fetch_add(target: Column, index: int, value: int) -> int:
+    """Add *value* to a column of int64 or uint32 and return what was there before: atomic where threads share it."""
     before = target[index]
-    target.array[index] += 1
+    target.add(index, value)
     return int(before)
+
+
+@scalar
+def take(target, index):
+    """Add one to an int64 column and return what was there before: the next free place of a list."""
+    return fetch_add(target, index, 1)
 
 
 @scalar
@@ -221,209 +272,4 @@ def size(collection, event):
     return collection.offsets[event + 1] - collection.offsets[event]
 
 
-# --- the same, for the compiler ------------------------------------------------------------------------------------
-
-
-class ColumnType(types.Type):  # type: ignore[misc]
-    """Numba's view of a :class:`Column`: a bare pointer, so that nothing is reference-counted in the event loop."""
-
-    def __init__(self, dtype: types.Type, canonical: bool = True) -> None:
-        self.dtype = dtype
-        self.canonical = canonical and isinstance(dtype, types.Float)
-        self.wide = (
-            types.float64
-            if isinstance(dtype, types.Float)
-            else types.boolean
-            if isinstance(dtype, types.Boolean)
-            else types.int64
-        )
-        super().__init__(name=f"Column({dtype}, {self.canonical})")
-
-
-@register_model(ColumnType)
-class _ColumnModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, dmm: Any, fe_type: ColumnType) -> None:
-        super().__init__(dmm, fe_type, dmm.lookup(fe_type.dtype).get_data_type().as_pointer())
-
-
-@infer_global(operator.getitem)
-class _TypeLoad(AbstractTemplate):  # type: ignore[misc]
-    def generic(self, args: Any, kws: Any) -> Any:
-        if isinstance(args[0], ColumnType) and isinstance(args[1], types.Integer):
-            return signature(args[0].wide, args[0], types.int64)
-        return None
-
-
-@lower_builtin(operator.getitem, ColumnType, types.Integer)
-def _lower_load(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    dtype = sig.args[0].dtype
-    value = builder.load(builder.gep(args[0], [args[1]]))
-    if isinstance(dtype, types.Boolean):
-        return builder.icmp_unsigned("!=", value, ir.Constant(value.type, 0))
-    return context.cast(builder, value, dtype, sig.return_type)
-
-
-@infer_global(operator.setitem)
-class _TypeStore(AbstractTemplate):  # type: ignore[misc]
-    def generic(self, args: Any, kws: Any) -> Any:
-        if isinstance(args[0], ColumnType) and isinstance(args[1], types.Integer):
-            return signature(types.none, args[0], types.int64, args[0].dtype)
-        return None
-
-
-@lower_builtin(operator.setitem, ColumnType, types.Integer, types.Any)
-def _lower_store(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    target, index, value = args
-    if sig.args[0].canonical:
-        is_nan = builder.fcmp_unordered("uno", value, value)
-        value = builder.select(is_nan, ir.Constant(value.type, float("nan")), value)
-    builder.store(value, builder.gep(target, [index]))
-    return context.get_dummy_value()
-
-
-@type_callable(column)
-def _type_column(context: Any) -> Any:
-    def typer(address: Any, dtype: Any) -> Any:
-        return ColumnType(dtype.instance_type) if isinstance(dtype, types.NumberClass) else None
-
-    return typer
-
-
-@lower_builtin(column, types.Any, types.Any)
-def _lower_column(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
-
-
-class RecordType(types.Type):  # type: ignore[misc]
-    """Numba's view of a NamedTuple in memory: one pointer, however many columns and cuts are behind it.
-
-    By value, a hundred fields would be copied in and out of every function that takes them, and most of the compile
-    time would go into getting rid of these copies again. Each leaf of the tree takes 8 bytes, depth first.
-    """
-
-    def __init__(self, tuple_type: type) -> None:
-        self.tuple_type = tuple_type
-        super().__init__(name=f"Record({tuple_type.__module__}.{tuple_type.__qualname__})")
-
-    @property
-    def key(self) -> type:
-        """What tells it from others: a module that was edited and imported again has another type of the same name."""
-        return self.tuple_type
-
-    def field(self, name: str) -> tuple[types.Type, int] | None:
-        """Return a field's type and its offset in slots of 8 bytes."""
-        offset = 0
-        for field, hint in fields(self.tuple_type).items():
-            if field == name:
-                return _field_type(hint), offset
-            offset += len(list(leaves(hint))) if is_tuple_type(hint) else 1
-        return None
-
-
-def _field_type(hint: Any) -> types.Type:
-    if is_tuple_type(hint):
-        return RecordType(hint)
-    plain, dtype = leaf_kind(hint)
-    if plain is Column:
-        return ColumnType(from_dtype(np.dtype(dtype)))
-    return types.int64 if plain is int else types.float64
-
-
-@register_model(RecordType)
-class _RecordModel(models.PrimitiveModel):  # type: ignore[misc]
-    def __init__(self, dmm: Any, fe_type: RecordType) -> None:
-        super().__init__(dmm, fe_type, ir.IntType(64).as_pointer())
-
-
-@infer_getattr
-class _TypeField(AttributeTemplate):  # type: ignore[misc]
-    key = RecordType
-
-    def generic_resolve(self, value: Any, name: str) -> Any:
-        found = value.field(name)
-        return None if found is None else found[0]
-
-
-@lower_getattr_generic(RecordType)
-def _lower_field(context: Any, builder: Any, value_type: RecordType, value: Any, name: str) -> Any:
-    found = value_type.field(name)
-    if found is None:
-        raise AttributeError(name)
-    field_type, offset = found
-    place = builder.gep(value, [ir.Constant(ir.IntType(64), offset)])
-    if isinstance(field_type, RecordType):
-        return place
-    loaded = builder.load(builder.bitcast(place, context.get_value_type(field_type).as_pointer()))
-    # The record does not change while a kernel runs: the load may be moved out of any loop.
-    loaded.set_metadata("invariant.load", builder.module.add_metadata([]))
-    return loaded
-
-
-@type_callable(record)
-def _type_record(context: Any) -> Any:
-    def typer(address: Any, tuple_type: Any) -> Any:
-        return RecordType(tuple_type.instance_class) if isinstance(tuple_type, types.NamedTupleClass) else None
-
-    return typer
-
-
-@lower_builtin(record, types.Any, types.Any)
-def _lower_record(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return builder.inttoptr(args[0], context.get_value_type(sig.return_type))
-
-
-def _register_local(function: Callable[[int], Column], dtype: types.Type) -> None:
-    """Let *function* allocate in the frame of its caller: an alloca in a frame of its own would dangle."""
-
-    @type_callable(function)
-    def _type_local(context: Any) -> Any:
-        return lambda n: ColumnType(dtype, canonical=False) if isinstance(n, types.IntegerLiteral) else None
-
-    @lower_builtin(function, types.IntegerLiteral)
-    def _lower_local(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        return cgutils.alloca_once(builder, context.get_value_type(dtype), size=sig.args[0].literal_value)
-
-
-_register_local(local, types.float64)
-_register_local(local_int, types.int64)
-
-
-def _fetch_add(context: Any, builder: Any, target: Any, index: Any, value: Any) -> Any:
-    """Add to memory and return the old value: atomically on a GPU, whose context is no CPUContext."""
-    place = builder.gep(target, [index])
-    if context.target_name == "cpu":
-        before = builder.load(place)
-        builder.store(builder.add(before, value), place)
-        return before
-    return builder.atomic_rmw("add", place, value, "monotonic")
-
-
-@type_callable(add)
-def _type_add(context: Any) -> Any:
-    def typer(target: Any, index: Any, value: Any) -> Any:
-        if isinstance(target, ColumnType) and target.dtype == types.int64:
-            return signature(types.none, target, types.int64, types.int64)
-        return None
-
-    return typer
-
-
-@lower_builtin(add, ColumnType, types.Integer, types.Integer)
-def _lower_add(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    _fetch_add(context, builder, *args)
-    return context.get_dummy_value()
-
-
-@type_callable(take)
-def _type_take(context: Any) -> Any:
-    def typer(target: Any, index: Any) -> Any:
-        if isinstance(target, ColumnType) and target.dtype == types.int64:
-            return signature(types.int64, target, types.int64)
-        return None
-
-    return typer
-
-
-@lower_builtin(take, ColumnType, types.Integer)
-def _lower_take(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-    return _fetch_add(context, builder, args[0], args[1], ir.Constant(ir.IntType(64), 1))
+from . import lowering as _lowering  # noqa: E402, F401 - so that the compiler knows all this

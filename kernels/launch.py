@@ -11,7 +11,7 @@ A channel's kernel module gives four scalar functions and the NamedTuple types o
 compiled code by source file, misses closures, and does not see edits in the functions that a kernel calls, so the
 driver lives in a folder named after the hash of everything that decides about the machine code.
 
-This is the only module that knows ``numba.cuda``.
+What is made of it for a GPU is in :mod:`.launch_cuda`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
-import re
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -37,16 +36,7 @@ from numba import njit, types
 from numba.core import entrypoints
 
 from . import sources
-from .language import Column, leaves, without_literals
-
-COMPUTE_CAPABILITY = (9, 0)
-"""The architecture that the PTX gate compiles for by default: H100."""
-
-FORBIDDEN_PTX = re.compile(
-    r"\b(?:fma\.r[nzmp][\w.]*|mad\.r[nzmp]\.f\d\d|(?:add|sub|mul)\.(?:ftz\.)?f(?:32|64)|[\w.]+\.approx[\w.]*"
-    r"|div\.full[\w.]*|[\w.]+\.ftz[\w.]*|atom[\w.]*\.add\.f(?:32|64)|red[\w.]*\.add\.f(?:32|64))"
-)
-"""Instructions that break bit identity: fused or unrounded arithmetic, approximations, flushing, float atomics."""
+from .language import Column, Leaf, leaves
 
 ARGUMENTS = ("inputs", "cuts", "tables", "out")
 
@@ -69,16 +59,16 @@ class Program(NamedTuple):
 
 # --- the driver ----------------------------------------------------------------------------------------------------
 
-_DRIVER = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
+HEAD = '''"""Made by gpuhiggs.kernels.{maker} for {module}: do not edit."""
 
 import numpy as np
 
 from gpuhiggs.kernels.fill import is_weight, settle, tally
-from gpuhiggs.kernels.language import add, column, local_int, record, scalar, take
-from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect
+from gpuhiggs.kernels.language import add, column, inlined, local_int, record
+from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect{plain_names}
 
 
-@scalar
+@inlined
 def admit(event, inputs, cuts, tables, out, passed, units):
     weight = generator_weight(event, inputs, cuts)
     if not is_weight(weight):
@@ -87,7 +77,10 @@ def admit(event, inputs, cuts, tables, out, passed, units):
     n = gate(event, inputs, cuts, tables)
     tally(passed, units, n, weight)
     return n == {n_gates} and preselect(event, inputs, cuts)
+'''
+"""What the drivers of all targets begin with."""
 
+_DRIVER = """
 
 def run(first, last, shifts, gates, inputs, cuts, tables, out):
     gates = column(gates, np.int64)
@@ -98,7 +91,7 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         passed[i] = 0
     for i in range({n_rows}):
         units[i] = 0
-    for event in range(first, last):
+{plain}    for event in range(first, last):
         if admit(event, inputs, cuts, tables, out, passed, units):
             for shift in range(shifts):
                 body(event, shift, inputs, cuts, tables, out)
@@ -108,39 +101,21 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         add(gates, i, passed[i])
 
 
-def select(first, last, gates, selected, inputs, cuts, tables, out):
-    gates = column(gates, np.int64)
-    selected = column(selected, np.int64)
-    inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
-    tables, out = record(tables, Tables), record(out, Out)
-    passed, units = local_int({n_sums}), local_int({n_rows})
-    for i in range({n_sums}):
-        passed[i] = 0
-    for i in range({n_rows}):
-        units[i] = 0
-    event = first + cuda.grid(1)
-    while event < last:
-        if admit(event, inputs, cuts, tables, out, passed, units):
-            selected[1 + take(selected, 0)] = event
-        event += cuda.gridsize(1)
-    for i in range({n_rows}):
-        settle(passed, units, i)
-    for i in range({n_sums}):
-        if passed[i] != 0:
-            add(gates, i, passed[i])
+def mark(first, last, marked, inputs, cuts, tables):
+    marked = column(marked, np.int64)
+    inputs, cuts, tables = record(inputs, Inputs), record(cuts, Cuts), record(tables, Tables)
+    for event in range(first, last):
+        passed = gate(event, inputs, cuts, tables) == {n_gates} and preselect(event, inputs, cuts)
+        marked[event] = 1 if passed else 0
+"""
 
 
-def process(shifts, selected, inputs, cuts, tables, out):
-    selected = column(selected, np.int64)
-    inputs, cuts = record(inputs, Inputs), record(cuts, Cuts)
-    tables, out = record(tables, Tables), record(out, Out)
-    n = selected[0] * shifts
-    place = cuda.grid(1)
-    while place < n:
-        body(selected[1 + place // shifts], place % shifts, inputs, cuts, tables, out)
-        place += cuda.gridsize(1)
-'''
-
+_PLAIN = """\
+    if shifts == 1 and is_plain(cuts):  # all that is below, for weights of 1 and gates that are open
+        plain_range(first, last, inputs, cuts, out)
+        units[{n_gates}] = last - first
+        first = last
+"""
 
 _LOOP = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
 
@@ -150,13 +125,6 @@ import {module} as bodies
 def run({arguments}):
     bodies.{function}({arguments})
 
-
-def process(last, {others}):
-    place = cuda.grid(1)
-    rows = cuda.gridsize(1)
-    while place < last:
-        bodies.{function}(place, place + 1, place % rows, {others})
-        place += rows
 '''
 
 
@@ -176,12 +144,20 @@ class Loop(NamedTuple):
 def driver_source(program: Program | Loop) -> str:
     """Return the text of the driver module of a program."""
     if isinstance(program, Loop):
-        others = ", ".join(program.arguments)
-        return _LOOP.format(
-            module=program.module, function=program.function, arguments=f"first, last, row, {others}", others=others
-        )
-    n_gates = len(program.namespace().GATES)
-    return _DRIVER.format(module=program.module, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1))
+        arguments = ", ".join(("first", "last", "row", *program.arguments))
+        return _LOOP.format(module=program.module, function=program.function, arguments=arguments)
+    return filled(HEAD + _DRIVER, program, "launch")
+
+
+def filled(template: str, program: Program, maker: str) -> str:
+    """Fill the template of a driver in."""
+    namespace = program.namespace()
+    n_gates, has_plain = len(namespace.GATES), hasattr(namespace, "plain_range")
+    return template.format(
+        module=program.module, maker=maker, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1),
+        plain=_PLAIN.format(n_gates=n_gates) if has_plain else "",
+        plain_names=", is_plain, plain_range" if has_plain else "",
+    )  # fmt: skip
 
 
 # --- the cache -----------------------------------------------------------------------------------------------------
@@ -198,31 +174,38 @@ def cache_folder() -> Path:
 @functools.cache
 def source_hash(program: Program | Loop) -> str:
     """Return the hash of all that decides about the machine code of a program: sources, versions, options."""
+    return text_hash(driver_source(program), __name__)
+
+
+def text_hash(text: str, maker: str, *packages: str) -> str:
+    """Return the hash of all that decides about what a module *maker* makes of a driver's text."""
     digest = hashlib.sha256()
-    text = driver_source(program)
-    for name, source in sorted(sources.reached(*sources.imports(text), __name__).items()):
+    for name, source in sorted(sources.reached(*sources.imports(text), maker).items()):
         digest.update(f"{name}\0{source}\0".encode())
-    for package in ("numba", "llvmlite", "numpy"):
+    for package in ("numba", "llvmlite", "numpy", *packages):
         digest.update(f"{package} {importlib.metadata.version(package)}\0".encode())
     digest.update(f"{sys.version_info[:2]} {platform.machine()} opt {numba.config.OPT}\0{text}".encode())
     return digest.hexdigest()[:24]
 
 
+def driver_name(program: Program | Loop) -> str:
+    """Return the name of a program among the compiled ones."""
+    return program.module.rpartition(".")[2] + (f"_{program.function}" if isinstance(program, Loop) else "")
+
+
 @functools.cache
 def driver(program: Program | Loop) -> ModuleType:
     """Import the driver module of a program, writing it first where it is new."""
-    name = program.module.rpartition(".")[2] + (f"_{program.function}" if isinstance(program, Loop) else "")
-    folder = cache_folder() / f"{name}-{source_hash(program)}"
+    return imported(driver_name(program), source_hash(program), driver_source(program))
+
+
+def imported(name: str, tag: str, text: str) -> ModuleType:
+    """Import a module made of *text*, in the folder that is named after its hash *tag*."""
+    folder = cache_folder() / f"{name}-{tag}"
     path = folder / f"driver_{name}.py"
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=folder, suffix=".tmp", delete=False) as file:
-            file.write(driver_source(program))
-        Path(file.name).chmod(0o644)  # a cache may be shared
-        with contextlib.suppress(FileExistsError):
-            os.link(file.name, path)  # whoever comes first: Numba's index goes by the file's time
-        Path(file.name).unlink()
-    spec = importlib.util.spec_from_file_location(f"gpuhiggs_driver_{name}_{source_hash(program)}", path)
+        write_once(path, text.encode())
+    spec = importlib.util.spec_from_file_location(f"gpuhiggs_driver_{name}_{tag}", path)
     if spec is None or spec.loader is None:
         msg = f"{path}: cannot be imported"
         raise ImportError(msg)
@@ -230,6 +213,17 @@ def driver(program: Program | Loop) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def write_once(path: Path, content: bytes) -> None:
+    """Write a file of the cache whole, or leave the one that another process has written meanwhile."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+        file.write(content)
+    Path(file.name).chmod(0o644)  # a cache may be shared
+    with contextlib.suppress(FileExistsError):
+        os.link(file.name, path)  # whoever comes first: Numba's index goes by the file's time
+    Path(file.name).unlink()
 
 
 # --- running -------------------------------------------------------------------------------------------------------
@@ -247,15 +241,14 @@ def _no_extensions() -> Iterator[None]:
 
 
 @functools.cache
-def compiled(program: Program) -> Any:
+def compiled(program: Program, function: str = "run") -> Any:
     """Return the CPU build of a program, compiled or loaded from the cache; the plain driver without a compiler."""
-    loop = driver(program).run
+    loop = getattr(driver(program), function)
     if numba.config.DISABLE_JIT:
         return loop
+    arguments = [types.int64] * 3 + [types.uint64] * 5 if function == "run" else [types.int64] * 2 + [types.uint64] * 4
     with _no_extensions():
-        return njit(
-            types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False
-        )(loop)
+        return njit(types.void(*arguments), nogil=True, cache=True, error_model="numpy", _nrt=False)(loop)
 
 
 @functools.cache
@@ -302,12 +295,17 @@ def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
         if leaf.kind is not Column:
             slots[i : i + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
-        elif entry.dtype != leaf.dtype or not entry.flags.c_contiguous:
-            msg = f"{'.'.join(leaf.path)}: {entry.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
-            raise TypeError(msg)
         else:
+            require(leaf, entry)
             slots[i] = entry.__array_interface__["data"][0]
     return Record(slots, value)
+
+
+def require(leaf: Leaf, array: Any) -> None:
+    """Raise a TypeError unless a column is a contiguous array, here or on a device, of the type that is declared."""
+    if array.dtype != leaf.dtype or (isinstance(array, np.ndarray) and not array.flags.c_contiguous):
+        msg = f"{'.'.join(leaf.path)}: {array.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
+        raise TypeError(msg)
 
 
 def _interpreted(value: Any) -> Any:
@@ -342,74 +340,13 @@ def run(program: Program, arguments: Sequence[Record], first: int, last: int, sh
     return gates
 
 
-# --- CUDA ----------------------------------------------------------------------------------------------------------
-
-
-@contextlib.contextmanager
-def _strict_floats() -> Iterator[None]:
-    """Round every operation by itself in what is compiled for CUDA meanwhile.
-
-    numba-cuda contracts a·b + c to a fused multiply-add and has no switch against it; the option is set where all of
-    its compilations pass, and taken back: other CUDA code of the process is not ours to change.
-    """
-    from numba.cuda.cudadrv import nvvm
-    from numba.cuda.dispatcher import CUDADispatcher
-
-    compile_ir, get_call_template = nvvm.compile_ir, CUDADispatcher.get_call_template
-
-    def rounded(ir: Any, **options: Any) -> Any:
-        if options.pop("fastmath", False):
-            msg = "fastmath is not allowed: it breaks bit identity"
-            raise ValueError(msg)
-        return compile_ir(ir, fma=False, ftz=False, prec_div=True, prec_sqrt=True, **options)
-
-    nvvm.compile_ir = rounded
-    CUDADispatcher.get_call_template = without_literals(get_call_template)
-    try:
-        yield
-    finally:
-        nvvm.compile_ir = compile_ir
-        CUDADispatcher.get_call_template = get_call_template
-
-
-def device_functions(program: Program) -> dict[str, tuple[Any, Any]]:
-    """Return the functions of a program's CUDA kernels with their signatures."""
-    from numba import cuda
-
-    module = driver(program)
-    module.cuda = cuda  # type: ignore[attr-defined]
-    return {
-        "select": (module.select, types.void(types.int64, types.int64, *[types.uint64] * 6)),
-        "process": (module.process, types.void(types.int64, *[types.uint64] * 5)),
-    }
-
-
-def ptx(function: Any, argument_types: Any, compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
-    """Compile a CUDA kernel to PTX; no GPU and no driver is needed."""
-    from numba import cuda
-    from numba.cuda import dispatcher
-
-    # Compiling a kernel that calls others asks the driver for its device: answer for it.
-    asked = dispatcher.get_current_device
-    dispatcher.get_current_device = lambda: type("Device", (), {"compute_capability": compute_capability})
-    try:
-        with _strict_floats():
-            text, _ = cuda.compile(function, argument_types, device=False, abi="numba", cc=compute_capability)
-    finally:
-        dispatcher.get_current_device = asked
-    return str(text)
-
-
-def loop_ptx(loop: Loop, arguments: Sequence[Any], compute_capability: tuple[int, int] = COMPUTE_CAPABILITY) -> str:
-    """Compile the CUDA build of a loop, one thread an item, for arguments of the types of *arguments*."""
-    from numba import cuda, typeof
-
-    module = driver(loop)
-    module.cuda = cuda  # type: ignore[attr-defined]
-    signature = types.void(types.int64, *[typeof(argument) for argument in arguments])
-    return ptx(module.process, signature, compute_capability)
-
-
-def forbidden(text: str) -> list[str]:
-    """Return the instructions in a PTX text that would break bit identity."""
-    return sorted(set(FORBIDDEN_PTX.findall(text)))
+def preselected(program: Program, arguments: Sequence[Record], n: int) -> np.ndarray:
+    """Return 1 for those of *n* events that pass gate and preselection, from the records of inputs, cuts and tables."""
+    marked = np.zeros(n, dtype=np.int64)
+    loop = compiled(program, "mark")
+    if numba.config.DISABLE_JIT:
+        with np.errstate(all="ignore"):
+            loop(0, n, marked, *(_interpreted(entry.value) for entry in arguments))
+    else:
+        loop(0, n, marked.__array_interface__["data"][0], *(entry.address for entry in arguments))
+    return marked

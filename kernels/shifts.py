@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import lookup
-from .language import Float32, Float64, Int64, add, local, scalar
+from .language import Float32, Float64, Int64, Sums, add, local, scalar
 
 OBJECTS = ("muon", "electron", "photon", "jet", "met")
 MUON, ELECTRON, PHOTON, JET, MET = 1, 2, 4, 8, 16
@@ -50,7 +50,7 @@ class Shifts(NamedTuple):
     """Shape (rows, ROW)."""
     sign: Float64
     """Shape (rows,): what a size is multiplied with."""
-    problems: Int64
+    problems: Sums
     """Lookups that gave no value: outside of a binning, an unknown key."""
 
 

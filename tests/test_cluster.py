@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -120,3 +121,62 @@ def test_an_error_comes_back_with_its_argument(two_workers: Mapper) -> None:
     assert isinstance(lost, Lost)
     assert lost.argument == 3
     assert "3.root: cannot be read" in lost.error
+
+
+class Range(NamedTuple):
+    """A stand-in for a work item: the whole of 0 to 8 is slow, its parts are not."""
+
+    start: int
+    stop: int
+
+
+def halves(argument: Range) -> tuple[Range, ...]:
+    middle = (argument.start + argument.stop) // 2
+    return Range(argument.start, middle), Range(middle, argument.stop)
+
+
+STUCK = 8.0
+
+
+def slow_as_a_whole(argument: Range) -> Range:
+    time.sleep(STUCK if argument.stop - argument.start == 8 else 0.02)
+    return argument
+
+
+def slow_once(path: Path) -> str:
+    if path.exists():
+        return "the second"
+    path.touch()
+    time.sleep(STUCK)
+    return "the first"
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "LATE_SECONDS", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_straggler_is_done_in_halves(two_workers: Mapper) -> None:
+    work = Work(halves)
+    ranges = [Range(10, 11), Range(0, 8), *(Range(n, n + 1) for n in range(11, 20))]
+    for argument in ranges:
+        work.put(argument)
+    began = time.monotonic()
+    found = list(two_workers(slow_as_a_whole, work))
+    assert time.monotonic() - began < STUCK
+    assert sorted(found) == sorted({*ranges, Range(0, 4), Range(4, 8)} - {Range(0, 8)})
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_cannot_be_halved_is_done_twice(two_workers: Mapper, tmp_path: Path) -> None:
+    stuck = tmp_path / "stuck"
+    work = of([stuck])
+    began = time.monotonic()
+    results = two_workers(slow_once, work)
+    for n in range(5):
+        done = tmp_path / str(n)
+        done.touch()
+        work.put(done)
+    assert set(results) == {"the second"}
+    assert time.monotonic() - began < STUCK

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuhiggs import channels, engine, inspection, normalisation, preparation, processing
+from gpuhiggs import books, channels, engine, inspection, normalisation, preparation, processing, sparse
 from gpuhiggs.books import Progress
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
@@ -542,7 +542,7 @@ ITEMS = [WorkItem("d", "p", 0, 5), WorkItem("d", "p", 5, 10)]
 def partial(item: WorkItem) -> Partial:
     counts = Counts()
     counts.add("d", "n", np.array([item.stop]))
-    return Partial(item, counts, {"entry": np.array([item.start])}, 0.0)
+    return Partial(item, sparse.pack(counts), {"entry": np.array([item.start])}, 0.0)
 
 
 def failure(item: WorkItem) -> Failure:
@@ -573,3 +573,52 @@ def test_tally(results: list[Partial | Failure], complete: bool, failed: int) ->
     assert {key: found["entry"].tolist() for key, found in tally.selected.items()} == (
         {("d", "p"): [0, 5]} if complete else {}
     )
+
+
+def pieces(item: WorkItem, toss: Callable[[], bool]) -> list[WorkItem]:
+    """An item, or the halves of it, or both, to any depth."""
+    found = [item] if toss() else []
+    halves = [half for half in books.halves(item) if isinstance(half, WorkItem)]
+    if len(halves) > 1 and (not found or toss()):
+        found += [piece for half in halves for piece in pieces(half, toss)]
+    return found or [item]
+
+
+@given(st.data())
+def test_each_event_counts_once_however_stragglers_are_split(data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(books, "SPLIT_AT_LEAST", 2)
+        items = [WorkItem("d", "p", start, start + 16) for start in range(0, 48, 16)]
+        results = [piece for item in items for piece in pieces(item, lambda: data.draw(st.booleans()))]
+    results += data.draw(st.lists(st.sampled_from(results), max_size=5))
+    tally = Tally()
+    tally.expect(FileInfo("d", "p", "u", 48, None), items)
+    for item in data.draw(st.permutations(results)):
+        counts = Counts()
+        counts.add("d", "n", np.bincount(np.arange(item.start, item.stop), minlength=48))
+        tally.add(Partial(item, sparse.pack(counts), {"entry": np.arange(item.start, item.stop)}, 0.0))
+    assert tally.counts.sums["d", "n"].low.tolist() == [1] * 48
+    assert tally.selected["d", "p"]["entry"].tolist() == list(range(48))
+    assert tally.events == 48
+
+
+def in_pieces(function: Callable[[Any], Any], queue: Work) -> Iterator[Any]:
+    """Split whatever can be split, now and then twice; do the whole as well, sometimes first."""
+    dice = random.Random(2)
+    for argument in iter(queue.take, None):
+        parts = [
+            part for half in queue.split(argument) for part in (queue.split(half) if dice.random() < 0.5 else [half])
+        ]
+        parts.insert(dice.randrange(len(parts) + 1), argument)
+        yield from map(function, parts)
+
+
+def test_one_digest_with_stragglers_split(
+    reference: Tally, three_files: Configure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "SPLIT_AT_LEAST", 2)
+    tally = engine.run(three_files(chunk_size=11), in_pieces)
+    assert tally.counts.digest() == reference.counts.digest()
+    for key, found in tally.selected.items():
+        for name, values in found.items():
+            np.testing.assert_array_equal(values, reference.selected[key][name], strict=True)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuhiggs import engine, inspection, ledger, preparation
+from gpuhiggs import engine, inspection, ledger, preparation, sparse
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.histogram import Counts
@@ -51,12 +51,12 @@ def book(tmp_path: Path) -> Iterator[Ledger]:
 
 def test_what_is_committed_is_kept(book: Ledger) -> None:
     item = WorkItem("d", "c", 0, 5)
-    book.commit(batch("a", "b", value=3)._replace(pending=((item, "uuid of c", sums(7)),)))
+    book.commit(batch("a", "b", value=3)._replace(pending=((item, "uuid of c", sparse.pack(sums(7))),)))
     kept = book.kept(PRINTS, [("d", "a"), ("d", "b"), ("d", "c")])
     assert kept.files == {("d", "a"): info("a"), ("d", "b"): info("b")}
     assert total(kept.counts) == 3
-    [(found, counts)] = kept.pending[("d", "c"), "uuid of c"]
-    assert (found, total(counts)) == (item, 7)
+    [(found, packed)] = kept.pending[("d", "c"), "uuid of c"]
+    assert (found, total(sparse.unpack(packed))) == (item, 7)
     assert kept.dropped == 0
 
 

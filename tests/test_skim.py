@@ -17,7 +17,7 @@ import uproot
 from gpuhiggs import config, engine, normalisation, skim, work
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError, MissingExtraError, RunError
-from gpuhiggs.report import process
+from gpuhiggs.report import page, process
 from gpuhiggs.skim import files
 from gpuhiggs.skim.pieces import Pieces
 from gpuhiggs.tally import FileInfo, Tally, WorkItem
@@ -195,7 +195,8 @@ def test_real_data(shared: Path, tmp_path: Path) -> None:
     """ATLAS data: identified by run and event number, in a format without luminosity sections; 70 events."""
     paths = [shared / "data" / "atlas" / f"data_{period}.4lep.root" for period in "AB"]
     dataset = {"name": "data", "process": "data", "kind": "data", "primary_dataset": "leptons"}
-    raw = {"datasets": [dataset | {"files": [str(path) for path in paths]}], "lumi_mask": None, "skim": ["root"]}
+    files = [str(path) for path in paths]
+    raw = {"datasets": [dataset | {"files": files}], "lumi_mask": None, "skim": ["root"], "unblind": True}
     selection = config.shipped_selection("atlas-hzz4l-open-data-2020")
     loaded = config.validate(RunConfig, raw | {"selection": selection}, "test")
     _, [written] = _skim(loaded, tmp_path)
@@ -217,7 +218,7 @@ def test_real_data(shared: Path, tmp_path: Path) -> None:
 def test_command(
     four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(process, "_draw", lambda *_: [])  # figures are tested elsewhere, and take long
+    monkeypatch.setattr(page, "publish", lambda *_: None)  # figures are tested elsewhere, and take long
     loaded = _config(four_muon_config, sample)
     for _ in range(2):
         assert process.run(loaded, tmp_path / "out", workers=0, overwrite=True) == 0
@@ -235,7 +236,7 @@ def test_run_that_goes_on(
     four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a run did before it failed is in the skim of the run that goes on, and a finished one stays."""
-    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    monkeypatch.setattr(page, "publish", lambda *_: None)
     late, out = tmp_path / "late.root", tmp_path / "out"
     loaded = _config(four_muon_config, [sample[0], late])
     assert process.run(loaded, out, workers=0) == 1
@@ -254,7 +255,7 @@ def test_skim_asked_for_when_all_was_done(
     four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is another configuration: the events are processed again."""
-    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    monkeypatch.setattr(page, "publish", lambda *_: None)
     loaded = _config(four_muon_config, sample)
     assert process.run(loaded.model_copy(update={"skim": ()}), tmp_path / "out", workers=0) == 0
     assert process.run(loaded, tmp_path / "out", workers=0, resume=True) == 0
@@ -265,7 +266,7 @@ def test_pieces_that_somebody_removed(
     four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The results stand, and what is missing is said: a warning, and the exit status."""
-    monkeypatch.setattr(process, "_draw", lambda *_: [])
+    monkeypatch.setattr(page, "publish", lambda *_: None)
     loaded, out = _config(four_muon_config, sample), tmp_path / "out"
     assert process.run(loaded, out, workers=0) == 0
     (out / "skim" / ".pieces" / "finished.json").unlink()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
-
-import numpy as np
 
 from .. import schema
 from ..classify.scoring import scoring
+from ..columns import outputs
 from ..config import SelectionConfig
 from ..cuts import build_cuts
 from ..errors import ConfigError
@@ -16,7 +15,6 @@ from ..histogram import HistogramSpec
 from ..kernels import launch
 from ..kernels.fill import LAUNCH_FILLS
 from ..kernels.gate import Dataset, LumiMask
-from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
 from ..kernels.scoring import Scoring
 
@@ -33,11 +31,18 @@ class Channel(NamedTuple):
     """Columns that the kernel does not touch with this configuration."""
     check: Callable[[SelectionConfig], None] = lambda selection: None
     """Raises ConfigError where parts of a selection do not fit each other."""
+    region_specs: Callable[[SelectionConfig, Sequence[HistogramSpec]], list[HistogramSpec]] | None = None
+    """The histograms of the control regions of failing objects, from the channel's own; None: there are none."""
 
     @property
     def launch_fills(self) -> int:
         """How many events and objects one launch may take, so that no bin can overflow."""
         return LAUNCH_FILLS
+
+    @property
+    def fills_objects(self) -> bool:
+        """Whether the kernel may fill a bin once an object, rather than once an event and variation."""
+        return False
 
     @property
     def inputs(self) -> type:
@@ -66,6 +71,19 @@ class Channel(NamedTuple):
             raise ConfigError(msg)
         self.check(selection)
         return [HistogramSpec(n, selection.histograms[n].axis(n), self.parts(n, selection)) for n in names]
+
+    def regions(self, selection: SelectionConfig) -> list[HistogramSpec]:
+        """Return the histograms of the control regions, which follow the others in the kernel's order.
+
+        Raises
+        ------
+        ConfigError
+            If the channel has no such regions, or their axis is not configured.
+        """
+        if self.region_specs is None:
+            msg = f"nonprompt: the channel {self.name} has no control regions of failing objects"
+            raise ConfigError(msg)
+        return self.region_specs(selection, self.histograms(selection))
 
     def parts(self, histogram: str, selection: SelectionConfig) -> tuple[str, ...]:
         """Return the categories of a histogram, each divided into parts where the selection has a classifier."""
@@ -123,15 +141,4 @@ class Channel(NamedTuple):
         record
             Whether there is room for their features as well.
         """
-        namespace = self.program.namespace()
-        selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
-        for field, hint in fields(namespace.Selected).items():
-            if field not in selected:
-                width = 1 if field != "features" else record * (len(self.features) + 1)
-                selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
-        return namespace.Out(
-            errors=np.zeros(2, np.int64),
-            cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
-            histograms=kernel_histograms,
-            selected=namespace.Selected(**selected),
-        )
+        return outputs(self.program.namespace(), kernel_histograms, capacity, len(self.features) if record else None)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
-from gpuhiggs.kernels import launch
+from gpuhiggs.kernels import launch, launch_cuda
 from gpuhiggs.kernels.minimum import CONVERGED, FLAT, Fits, memory
 from gpuhiggs.kernels.statistical_model import Scratch, scratch
 
@@ -207,7 +207,7 @@ def ptx(model: FlatModel) -> str:
     moved = np.arange(len(model.parameters))
     fits = _fits(model, np.zeros((1, model.n_bins)), np.zeros((1, 1)), model.initial()[np.newaxis], moved, None)
     place = memory(scratch(model.arrays, 1), len(model.parameters), len(moved))
-    return launch.loop_ptx(_FIT, (model.arrays, fits, place, False, TOLERANCE, False))
+    return launch_cuda.loop_ptx(_FIT, (model.arrays, fits, place, False, TOLERANCE, False))
 
 
 def _in_threads(loop: Callable[..., None], n: int, arguments: Callable[[], tuple[Any, ...]]) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, RunError
-from . import models, operators, own_results, smeft
+from . import joint_results, models, operators, own_results, smeft
 from .combination import Combination, Estimate, Problem, combine, prepare
 from .measurements import PUBLISHED, Measurements, View, published
 from .planes import plane
@@ -21,7 +21,7 @@ from .posterior import Posterior, sample, weighted
 
 
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
-    """Return the inputs by name: published ones, or folders of the project's own runs.
+    """Return the inputs by name: published ones, or folders of the project's own runs, which make one input together.
 
     Raises
     ------
@@ -32,13 +32,11 @@ def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> li
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)
     view = models.VIEWS.get(model, "strengths")
-    found = []
-    for name in names:
-        if name not in PUBLISHED and Path(name).is_dir():
-            found.append(own_results.load(Path(name)))
-        else:
-            found.append(published(name, view, repair=repair))
-    return found
+    own = [Path(name) for name in names if name not in PUBLISHED and Path(name).is_dir()]
+    found = [published(name, view, repair=repair) for name in names if Path(name) not in own]
+    if len(own) > 1:
+        found.append(joint_results.load(own))
+    return found + [own_results.load(folder) for folder in own if len(own) == 1]
 
 
 def run(

@@ -1,15 +1,17 @@
 """The results of a run of the project's own, as measurements to combine.
 
-A run that ended with a fit measures one signal strength, of all its signal processes together in one decay. Their
-expected yields give the shares of the production modes.
+A run that ended with a fit measures, in one decay, a signal strength for each production of its model, or one of all
+its signal processes together. Their expected yields give the shares of the production modes. Several runs make one set
+with their common uncertainties: see `joint_results`.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -32,17 +34,55 @@ MODES = {
 """Production modes by the beginning of a process's name, in lower case."""
 
 
-def load(folder: Path) -> Measurements:
+class Run(NamedTuple):
+    """A finished run with a converged fit.
+
+    Attributes
+    ----------
+    part
+        ``observed``, or ``expected`` where the run has no data.
+    fit
+        That part of its results.
+    groups
+        Signal strength → the signal processes that it scales: those of the productions, or ``mu`` alone.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    config: dict[str, Any]
+    part: str
+    fit: dict[str, Any]
+    decay: str
+    groups: dict[str, list[str]]
+
+    @property
+    def theory_in_errors(self) -> bool:
+        """Whether an uncertainty of normalisation acts on a signal process."""
+        model = self.config["model"]
+        return any(
+            set(entry.get("processes") or ()) & set(model["signals"]) for entry in model.get("normalisations") or ()
+        )
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        title = self.results.get("title") or self.folder.name
+        return f"{title}, {self.results.get('luminosity') or 0:g} fb⁻¹ ({self.part})"
+
+    def yields(self, strength: str) -> dict[str, float]:
+        """Return the expected signal events that a strength scales, by production mode."""
+        return _yields(self.results, self.groups[strength], self.folder)
+
+
+def read_run(folder: Path) -> Run:
     """Read the folder of a finished run.
 
-    The observed strength is taken; where a run has no data, the expected one, and the title says so. The SM prediction
-    is taken at 13 TeV and 125.09 GeV. An uncertainty of normalisation on a signal process counts as theory: no
-    nuisance comes on top then.
+    The observed strength is taken; where a run has no data, the expected one.
 
     Raises
     ------
     InputError
-        If the folder has no result, no converged fit, or its channel or processes are unknown.
+        If the folder has no result, no converged fit, or its channel is unknown.
     """
     try:
         results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
@@ -59,29 +99,59 @@ def load(folder: Path) -> Measurements:
     if model is None or "mu" not in fit["parameters"]:
         msg = f"{folder}: the run measures no signal strength mu: it has {', '.join(fit['parameters'])}"
         raise InputError(msg)
-    mu = fit["parameters"]["mu"]
-    in_errors = any(
-        set(entry.get("processes") or ()) & set(model["signals"]) for entry in model.get("normalisations") or ()
-    )
-    entry = {
-        "name": f"{folder.name}_{_decay(results, folder)}",
-        "decay": _decay(results, folder),
-        "production": _shares(results, model["signals"], folder),
-        "value": mu["value"],
-        "minus": -mu["minus"] if mu.get("minus") else mu["error"],
-        "plus": mu["plus"] if mu.get("plus") else mu["error"],
-    }
+    groups = {"mu": list(model["signals"])}
+    apart = fit.get("productions")
+    if apart and apart["converged"] and apart["names"]:
+        groups = {name: list(model["productions"][name]) for name in apart["names"]}
+    return Run(folder, results, config, part, fit, _decay(results, folder), groups)
+
+
+def load(folder: Path) -> Measurements:
+    """Read the folder of a finished run as measurements: a strength for each production that its model has, or one.
+
+    The SM prediction is taken at 13 TeV and 125.09 GeV. An uncertainty of normalisation on a signal process counts as
+    theory: no nuisance comes on top then.
+
+    Raises
+    ------
+    InputError
+        As `read_run`, or if a process is unknown.
+    """
+    run = read_run(folder)
+    apart = run.fit["productions"] if run.groups.keys() != {"mu"} else {"parameters": run.fit["parameters"]}
+    entries = []
+    for strength in run.groups:
+        found, shares = apart["parameters"][strength], run.yields(strength)
+        total = sum(shares.values())
+        entries.append(
+            {
+                "name": f"{folder.name}_{run.decay}" + strength.removeprefix("mu"),
+                "decay": run.decay,
+                "production": {mode: value / total for mode, value in shares.items()},
+                "value": found["value"],
+                "minus": -found["minus"] if found.get("minus") else found["error"],
+                "plus": found["plus"] if found.get("plus") else found["error"],
+            }
+        )
+    return measurements([run], entries, apart.get("correlation", [[1.0]]))
+
+
+def measurements(
+    runs: Sequence[Run], entries: list[dict[str, Any]], correlation: Sequence[Sequence[float]]
+) -> Measurements:
+    """Return strengths that runs measure, of shape (N,) with their correlation (N, N), as a set to combine."""
+    events = dict.fromkeys(event for run in runs for event in _events(run.config, run.part, run.folder))
     content = {
-        "title": f"{results.get('title') or folder.name}, {results.get('luminosity') or 0:g} fb⁻¹ ({part})",
-        "source": str(folder),
+        "title": " + ".join(run.title for run in runs),
+        "source": ", ".join(str(run.folder) for run in runs),
         "sqrt_s": 13,
         "m_h": sm.M_H,
-        "theory_in_errors": in_errors,
-        "events": _events(config, part, folder),
-        "strengths": [entry],
-        "correlation": [[1.0]],
+        "theory_in_errors": any(run.theory_in_errors for run in runs),
+        "events": list(events),
+        "strengths": entries,
+        "correlation": [list(row[: position + 1]) for position, row in enumerate(correlation)],
     }
-    return read(str(folder), content)
+    return read(" + ".join(str(run.folder) for run in runs), content)
 
 
 def _decay(results: dict[str, Any], folder: Path) -> str:
@@ -93,10 +163,10 @@ def _decay(results: dict[str, Any], folder: Path) -> str:
     raise InputError(msg)
 
 
-def _shares(results: dict[str, Any], signals: list[str], folder: Path) -> dict[str, float]:
-    """Return the share of each production mode in the expected signal."""
+def _yields(results: dict[str, Any], processes: list[str], folder: Path) -> dict[str, float]:
+    """Return the expected events of signal processes by production mode."""
     found: dict[str, float] = {}
-    for process in signals:
+    for process in processes:
         lower = process.lower()
         mode = next((mode for prefix, mode in MODES.items() if re.match(rf"{prefix}(?![a-z])", lower)), None)
         mode = mode or next(
@@ -106,8 +176,7 @@ def _shares(results: dict[str, Any], signals: list[str], folder: Path) -> dict[s
             msg = f"{folder}: no scaling rule for the signal process {process!r}; known beginnings: {', '.join(MODES)}"
             raise InputError(msg)
         found[mode] = found.get(mode, 0.0) + sum(cell["value"] for cell in results["yields"][process].values())
-    total = sum(found.values())
-    return {mode: value / total for mode, value in found.items()}
+    return found
 
 
 def _events(config: dict[str, Any], part: str, folder: Path) -> list[str]:

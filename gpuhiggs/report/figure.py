@@ -91,3 +91,5 @@ class Section:
     blocks: Sequence[Block]
     lead: str = ""
     """A sentence or two below the title."""
+    group: str = ""
+    """What it belongs to on a page of several runs."""

@@ -19,6 +19,9 @@ Values = Sequence[Any] | np.ndarray
 """Cells, one a row."""
 
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
 class Errors(NamedTuple):
     """Errors of a column, one a row, as signed shifts: *plus* is the upper minus the value, *minus* the lower."""
 
@@ -157,7 +160,7 @@ def to_hepdata(tables: Sequence[Numbers], name: str, description: str) -> str:
         }
         for table in tables
     ]
-    return yaml.safe_dump_all(documents, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.dump_all(documents, Dumper=_DUMPER, sort_keys=False, allow_unicode=True, width=120)
 
 
 NOTHING = "-"

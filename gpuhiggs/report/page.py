@@ -1,188 +1,142 @@
-"""The report: one HTML page that needs nothing beside itself."""
+"""The page: sections as one HTML file that needs nothing beside itself; links lead to the files beside it."""
 
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
+from importlib import resources
+from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
-from ..config import RunConfig
+from .figure import Figure, Missing, Section, Table, Words
+from .files import Drawn, write_all
+from .numbers import Numbers, shown
+from .run_folder import FIGURES, NUMBERS, REPORT, write_text
 
-_STYLE = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; margin: 0 auto; max-width: 72rem; padding: 1.5rem; color: #1a1a1a; }
-h1 { margin-bottom: 0; } h2 { margin-top: 2.5rem; border-bottom: 1px solid #ccc; }
-.answer { font-size: 1.4rem; } .quiet { color: #666; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #ddd; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-figure { margin: 1rem 0; } figure img { max-width: 100%; height: auto; }
-.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr)); gap: 1.5rem; }
-.failed { color: #a00000; } code { overflow-wrap: anywhere; }
-@media print { .figures { display: block; } figure { break-inside: avoid; } }
-"""
+NUMBER_FORMATS = (("JSON", "json"), ("CSV", "csv"), ("HEPData YAML", "yaml"))
 
 
-def page(config: RunConfig, results: dict[str, Any], figures: Sequence[tuple[Path, str]]) -> str:
+class Head(NamedTuple):
+    """What stands above everything."""
+
+    title: str
+    subtitle: str
+    answers: Sequence[str] = ()
+    """The results, a line each."""
+
+
+def publish(folder: Path, head: Head, sections: Sequence[Section]) -> Path:
+    """Write the page and the files that it links to into *folder*, the page last; return its path."""
+    drawn = write_all(sections, folder)
+    write_text(folder / REPORT, page(head, sections, drawn))
+    return folder / REPORT
+
+
+def page(head: Head, sections: Sequence[Section], drawn: Drawn) -> str:
     """Return the page.
 
     Parameters
     ----------
-    results
-        The content of ``results.json``.
-    figures
-        PNG files and what each shows.
+    drawn
+        What became of the figures, by name.
     """
-    title = f"{config.title or 'gpuhiggs'}: {results['selection'].replace('_', ' ')}"
-    parts = [
-        f"<h1>{escape(title)}</h1>",
-        f'<p class="quiet">Selection: {escape(results["reference"])}</p>',
-        *_answer(results.get("fit")),
-        *_no_fit(results.get("fit_error")),
-        *_warnings(results["warnings"]),
-        *_failures(results["failures"]),
-        "<h2>Figures</h2>",
-        '<div class="figures">',
-        *(_figure(path, caption) for path, caption in figures),
-        "</div>",
-        "<h2>Events expected</h2>",
-        _yields(results["yields"]),
-        "<h2>Cutflow</h2>",
-        "<p>Events expected, with the number of entries in brackets.</p>",
-        _cutflow(results["cutflow"]),
-        *_nuisances(results.get("fit")),
-        "<h2>Datasets</h2>",
-        _datasets(results["datasets"]),
-        "<h2>This run</h2>",
-        f"<p>SHA-256 of the accumulators: <code>{results['digest']}</code></p>",
-        f'<p class="quiet">{escape(", ".join(f"{k} {v}" for k, v in results["versions"].items()))}; '
-        f"{escape(results['platform'])}</p>",
-    ]
-    body = "\n".join(parts)
+    sections = [section for section in sections if section.blocks]
+    style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
+    figures, tables = count(1), count(1)
+    body = "\n".join("".join(_section(section, drawn, figures, tables)) for section in sections)
     return (
-        f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head>'
-        f"<body>\n{body}\n</body></html>\n"
+        f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{escape(head.title)}</title>\n'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
+        f"<style>\n{style}</style></head>\n"
+        f'<body><div class="layout">\n{_header(head)}\n{_navigation(sections)}\n<main>\n{body}\n</main>\n</div></body>'
+        "</html>\n"
     )
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    head = "".join(f"<th>{escape(cell)}</th>" for cell in header)
-    body = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+def _header(head: Head) -> str:
+    answers = "".join(f'<p class="answer">{escape(answer)}</p>' for answer in head.answers)
+    return f'<header><h1>{escape(head.title)}</h1><p class="soft">{escape(head.subtitle)}</p>{answers}</header>'
 
 
-def _figure(path: Path, caption: str) -> str:
-    data = base64.b64encode(path.read_bytes()).decode()
+def _navigation(sections: Sequence[Section]) -> str:
+    items, group = [], ""
+    for section in sections:
+        if section.group != group:
+            group = section.group
+            items.append(f'<li class="group">{escape(group)}</li>')
+        items.append(f'<li><a href="#{section.name}">{escape(section.title)}</a></li>')
     return (
-        f'<figure><img alt="{escape(caption)}" src="data:image/png;base64,{data}">'
-        f'<figcaption>{escape(caption)} (<a href="{path.stem}.pdf">PDF</a>)</figcaption></figure>'
+        f'<nav aria-label="Contents"><details open><summary>Contents</summary><ol>{"".join(items)}</ol></details></nav>'
     )
 
 
-def interval(estimate: dict[str, float | None]) -> str:
-    """Return a fitted value with its errors as text."""
-    value, error = estimate["value"], estimate["error"]
-    minus, plus = estimate["minus"], estimate["plus"]
-    if minus is None or plus is None:
-        return f"{value:.3f} ± {error:.3f}"
-    return f"{value:.3f} {minus:+.3f} {plus:+.3f}".replace("-", "−")
+def _section(section: Section, drawn: Drawn, figures: Iterator[int], tables: Iterator[int]) -> Iterator[str]:
+    title = f"{section.group}: {section.title}" if section.group else section.title
+    yield f'<section id="{section.name}"><h2>{escape(title)}</h2>'
+    if section.lead:
+        yield f"<p>{escape(section.lead)}</p>"
+    yield '<div class="blocks">'
+    for block in section.blocks:
+        match block:
+            case Figure():
+                yield _figure(block, drawn[block.name], figures)
+            case Table():
+                yield _table(block, next(tables))
+            case Missing():
+                yield _note(f"Not here: {block.title}", (block.reason,), "missing")
+            case Words():
+                yield _note(block.title, block.lines, block.tone)
+    yield "</div></section>\n"
 
 
-def _answer(fit: dict[str, Any] | None) -> list[str]:
-    if fit is None:
-        return []
-    lines = []
-    for name, label in (("observed", "Observed"), ("expected", "Expected (Asimov, μ = 1)")):
-        if name in fit:
-            part = fit[name]
-            warning = "" if part["converged"] else " — <strong>the fit did not converge</strong>"
-            discovery = part["discovery"]
-            significance = f", significance {discovery['significance']:.1f} σ" if discovery else ""
-            lines.append(
-                f'<p class="answer">{label}: μ = {interval(part["parameters"]["mu"])}{significance}{warning}</p>'
-            )
-            lines.extend(f'<p class="failed">{escape(problem)}</p>' for problem in part["problems"])
-    if "observed" not in fit:
-        lines.append('<p class="quiet">There are no data in this run: only expectations are shown.</p>')
-    return lines
+def _figure(figure: Figure, image: bytes | str, numbers: Iterator[int]) -> str:
+    if isinstance(image, str):
+        return _note(f"Not here: {figure.title}", (f"The figure could not be drawn: {image}",), "missing")
+    stem = f"{FIGURES}/{figure.name}"
+    data = base64.b64encode(image).decode()
+    kind, alt = ' class="full"' if figure.wide else "", escape(figure.title)
+    return (
+        f'<figure id="figure-{figure.name}"{kind}><a href="{stem}.png"><img decoding="async" alt="{alt}" '
+        f'src="data:image/png;base64,{data}"></a>'
+        f"<figcaption><strong>Figure {next(numbers)}. {escape(figure.title)}.</strong> {escape(figure.caption)}"
+        f"</figcaption>{_links(figure.name, ((f'{FIGURES}/', 'PDF', 'pdf'), (f'{FIGURES}/', 'PNG', 'png')))}</figure>"
+    )
 
 
-def _no_fit(error: str | None) -> list[str]:
-    return [] if error is None else [f'<p class="failed">There is no fit: {escape(error)}</p>']
+def _links(name: str, before: Sequence[tuple[str, str, str]] = ()) -> str:
+    kinds = [*before, *((f"{NUMBERS}/", label, suffix) for label, suffix in NUMBER_FORMATS)]
+    anchors = "".join(f'<a href="{folder}{name}.{suffix}">{label}</a>' for folder, label, suffix in kinds)
+    return f'<p class="links">{anchors}</p>'
 
 
-def _warnings(warnings: list[str]) -> list[str]:
-    if not warnings:
-        return []
-    return ["<h2>To be known</h2><ul>", *(f"<li>{escape(warning)}</li>" for warning in warnings), "</ul>"]
+def _table(table: Table, number: int) -> str:
+    caption = f"<strong>Table {number}. {escape(table.title)}.</strong> {escape(table.caption)}"
+    return (
+        f'<div class="full" id="table-{table.name}"><p class="caption">{caption}</p>'
+        f'<div class="scroll">{_grid(table.numbers, table.marked)}</div>{_links(table.name)}</div>'
+    )
 
 
-def _failures(failures: list[dict[str, Any]]) -> list[str]:
-    if not failures:
-        return []
-    items = "".join(f"<li>{escape(failure['error'])}</li>" for failure in failures)
-    return [f'<h2 class="failed">Not processed</h2><p>These files are not part of any number here.</p><ul>{items}</ul>']
-
-
-def _yields(yields: dict[str, dict[str, dict[str, float]]]) -> str:
-    categories = [name for name in next(iter(yields.values()), {}) if _nonzero(yields, name)]
-    if not categories:
-        return "<p>No event is selected.</p>"
-    rows = [
-        [category, *(f"{part[category]['value']:.2f} ± {part[category]['error']:.2f}" for part in yields.values())]
-        for category in categories
+def _grid(numbers: Numbers, marked: frozenset[int]) -> str:
+    columns = numbers.columns
+    kinds = [
+        ' class="text"' if k and all(isinstance(value, str | None) for value in column.values) else ""
+        for k, column in enumerate(columns)
     ]
-    totals = [
-        (sum(c["value"] for c in part.values()), sum(c["error"] ** 2 for c in part.values()) ** 0.5)
-        for part in yields.values()
-    ]
-    rows.append(["all", *(f"{value:.2f} ± {error:.2f}" for value, error in totals)])
-    return _table(["category", *yields], rows)
+    head = "".join(f"<th{kind}>{escape(column.header)}</th>" for kind, column in zip(kinds, columns, strict=True))
+    rows = []
+    for place, cells in enumerate(zip(*(shown(column) for column in columns), strict=True)):
+        row = "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, cells, strict=True))
+        rows.append(f"<tr{' class=marked' if place in marked else ''}>{row}</tr>")
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
 
 
-def _nonzero(yields: dict[str, dict[str, dict[str, float]]], category: str) -> bool:
-    return any(part[category]["error"] > 0 for part in yields.values())
-
-
-def _cutflow(by_process: dict[str, Any]) -> str:
-    if not by_process:
-        return "<p>No dataset could be processed.</p>"
-    rows = [
-        [steps[0]["step"].replace("_", " "), *(f"{step['events']:.4g} ({step['entries']})" for step in steps)]
-        for steps in zip(*by_process.values(), strict=True)
-    ]
-    return _table(["cut", *by_process], rows)
-
-
-def _nuisances(fit: dict[str, Any] | None) -> list[str]:
-    """List the fitted parameters, less the per-bin factors of the simulation's statistics."""
-    if fit is None:
-        return []
-    names = [name for name in fit["expected"]["parameters"] if "[" not in name]
-    rows = [
-        [name, *(interval(fit[part]["parameters"][name]) for part in ("expected", "observed") if part in fit)]
-        for name in names
-    ]
-    return [
-        "<h2>Fitted parameters</h2>",
-        _table(["parameter", *(part for part in ("expected", "observed") if part in fit)], rows),
-    ]
-
-
-def _datasets(datasets: dict[str, Any]) -> str:
-    rows = [
-        [
-            name,
-            dataset["process"],
-            dataset["kind"],
-            f"{dataset['files_complete']} of {dataset['files']}",
-            f"{dataset['events']}",
-            dataset["normalised_to"],
-        ]
-        for name, dataset in datasets.items()
-    ]
-    return _table(["dataset", "process", "kind", "files", "events", "normalised to"], rows)
+def _note(title: str, lines: Sequence[str], tone: str) -> str:
+    head = f"<h3>{escape(title)}</h3>" if title else ""
+    if len(lines) == 1:
+        text = f"<p>{escape(lines[0])}</p>"
+    else:
+        text = f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+    return f'<div class="note full {tone}">{head}{text}</div>'

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterator
-from functools import partial
+import json
+import shlex
 from pathlib import Path
 from typing import Any
 
 import hist
-from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation, skim
-from ..batch import batch
-from ..cluster_config import ClusterConfig
+from .. import backend, backgrounds, engine, measurement, normalisation, skim
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from ..work import Mapper, serially
-from . import page, progress, run_folder, scan, stack
+from . import band, page, progress, provenance, run_folder, run_sections, strength, workforce
+from .performance import EVENTS, Stages
+from .record import Record
 
 LEDGER = "ledger"
 """The folder of the ledger in a run's."""
@@ -31,8 +28,8 @@ LEDGER = "ledger"
 SKIM = "skim"
 """The folder of the skims in a run's."""
 
-Figures = list[tuple[Path, str]]
-"""PNG files and what each shows."""
+FAILURES_SHOWN = 20
+"""So many are printed; the report has them all."""
 
 
 def run(
@@ -63,33 +60,109 @@ def run(
         The exit status: 0 if every file counts and the fit, where there is one, converged; else 1.
     """
     console = Console()
+    stages = Stages()
+    again = _again(config, folder, workers, limit_files, scheduler)
     measurement.check(config)
+    backgrounds.check(config)
     skim.require(config)
+    there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)
         run_folder.write_config(folder, config)
         pieces = skim.Pieces(folder / SKIM, config, fresh=not resume) if config.skim else None
         try:
-            with mapping(workers, scheduler, config.cluster) as mapper, progress.shown(console, folder) as show:
+            with (
+                stages.stage(EVENTS),
+                workforce.terminable(),
+                workforce.mapping(workers, scheduler, config.cluster, there.execution.device, console.print) as mapper,
+                progress.shown(console, folder) as show,
+            ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
-                tally = engine.run(config, selecting, show, limit_files, cache, ledger)
+                tally = engine.run(there, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
-            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            place = escape(str(folder / LEDGER))
+            console.print(f"[yellow]stopped[/yellow]; what is done is kept in {place}", soft_wrap=True, highlight=False)
+            console.print(f"to go on: {escape(again)}", soft_wrap=True, highlight=False)
             return 1
-    histograms = normalisation.histograms(config, tally)
-    results = run_folder.summary(config, tally, histograms)
-    if pieces is not None:
-        _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
-    measured = _fit(config, tally, folder, histograms, results)
-    run_folder.write_results(folder, config, results, histograms)  # before anything is drawn: the numbers stand
-    figures = _draw(config, folder, histograms, measured, results["warnings"])
-    run_folder.write_text(folder / run_folder.REPORT, page.page(config, results, figures))
+    results = _conclude(
+        config, folder, tally, pieces, stages, workers=workers, device=there.execution.device, resume=resume
+    )
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    missing = {"fit_error", "nonprompt_error"} & set(results)
+    return 0 if converged and whole and not tally.failures and not missing else 1
+
+
+def _again(config: RunConfig, folder: Path, workers: int, limit_files: int | None, scheduler: str | None) -> str:
+    """Return the command that goes on with a run that was stopped."""
+    place = shlex.quote(str(folder))
+    command = f"gpuhiggs retry {place}"
+    if limit_files is not None:
+        config_file = shlex.quote(str(folder / "config.yaml"))
+        command = f"gpuhiggs run {config_file} --output {place} --resume --limit-files {limit_files}"
+    if scheduler is not None:
+        return f"{command} --scheduler {scheduler}"
+    return command if config.cluster is not None else f"{command} --workers {workers}"
+
+
+def _conclude(
+    config: RunConfig,
+    folder: Path,
+    tally: Tally,
+    pieces: skim.Pieces | None,
+    stages: Stages,
+    *,
+    workers: int,
+    device: str,
+    resume: bool,
+) -> dict[str, Any]:
+    """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
+    with stages.stage("histograms"):
+        histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        estimated, problem = _estimate(config, tally)
+        if estimated is not None:
+            for name, template in estimated.templates.items():
+                histograms[name] = {estimated.process: template, **histograms[name]}
+        results = run_folder.summary(config, tally, histograms)
+        results["blinding"] = run_folder.unblinded(folder, config)
+        if estimated is not None:
+            results["nonprompt"] = estimated.summary
+            results["warnings"].extend(estimated.notes)
+            histograms |= estimated.control
+        elif problem is not None:
+            results["nonprompt_error"] = problem
+            results["warnings"].append(problem)
+    if pieces is not None:
+        with stages.stage("skim"):
+            _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
+    with stages.stage("fit"):
+        _fit(config, tally, folder, histograms, varied, results, estimated)
+    systematics = band.templates(config, varied)
+    run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
+    performance = {
+        "stages": stages.seconds,
+        "workers": max(workers, 1),
+        "device": device,
+        "progress": progress.kept(folder),
+        "by_worker": {name: worker._asdict() for name, worker in sorted(tally.times.workers.items())},
+        "slowest_files": [file._asdict() for file in tally.times.slowest],
+    }
+    record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
+    with stages.stage("report"):
+        page.publish(folder, strength.head(record), run_sections.sections(record))
+    run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
+    return results
+
+
+def _on_device(config: RunConfig, *, elsewhere: bool) -> RunConfig:
+    """Choose the device of this machine before anything is written; each worker *elsewhere* looks for its own."""
+    if elsewhere:
+        return config
+    device = backend.open_device(config.execution.device).name
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"device": device})})
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -119,57 +192,40 @@ def _skim(
             pieces.finish(tally, results["skim"])
 
 
+def _estimate(config: RunConfig, tally: Tally) -> tuple[backgrounds.Estimate | None, str | None]:
+    """Return the background from data, or why there is none: the rest of a run stands, but its fit does not."""
+    try:
+        return backgrounds.estimate(config, tally), None
+    except InputError as error:
+        return None, str(error)
+
+
 def _fit(
     config: RunConfig,
     tally: Tally,
     folder: Path,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
+    varied: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
-) -> measurement.Measurement | None:
+    estimated: backgrounds.Estimate | None,
+) -> None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
-        return None
+        return
+    if "nonprompt_error" in results:
+        results["fit_error"] = f"a background is missing: {results['nonprompt_error']}"
+        return
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
-        return None
+        return
     try:
-        measured = measurement.measure(config, histograms, normalisation.varied(config, tally))
+        measured = measurement.measure(config, histograms, varied, estimated)
     except InputError as error:
         results["fit_error"] = str(error)
-        return None
+        return
     results["fit"] = measured.to_json()
     run_folder.write_text(folder / run_folder.WORKSPACE, measured.workspace.model_dump_json(indent=1))
-    return measured
-
-
-def _draw(
-    config: RunConfig,
-    folder: Path,
-    histograms: dict[str, dict[str, hist.Hist[Any]]],
-    measured: measurement.Measurement | None,
-    warnings: list[str],
-) -> Figures:
-    """Draw every histogram, the N - 1 distributions last, and the scan; one that cannot be drawn is a warning."""
-    figures: Figures = []
-    order = sorted(histograms, key=lambda name: name.startswith("n_minus_one"))
-    drawings: list[tuple[str, str, Callable[[], Figure]]] = [
-        (name, _caption(config, name, histograms[name]), partial(stack.draw, config, histograms[name]))
-        for name in order
-        if histograms[name]
-    ]
-    if measured is not None and any(part.scan for part in measured.parts.values()):
-        drawings.insert(
-            1, ("scan_mu", "Profile likelihood of the signal strength.", partial(scan.draw, config, measured))
-        )
-    for name, caption, draw in drawings:
-        try:
-            stack.save(draw(), folder / name)
-        except ValueError as error:  # a label that is no LaTeX, a colour that is none
-            warnings.append(f"{name} could not be drawn: {str(error).strip().splitlines()[-1]}")
-        else:
-            figures.append((folder / f"{name}.png", caption))
-    return figures
 
 
 def prepare(folder: Path, *, overwrite: bool) -> None:
@@ -177,38 +233,19 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
     run_folder.create(folder, overwrite)
 
 
-def _caption(config: RunConfig, name: str, by_process: dict[str, hist.Hist[Any]]) -> str:
-    """Say what a stacked figure shows, from which inputs."""
-    what = "all cuts but the one on it" if name.startswith("n_minus_one") else "selected events, all categories"
-    normalised = f"simulation normalised to {config.luminosity:g} fb⁻¹" if config.luminosity else "not normalised"
-    return f"{name}: {what}; {', '.join(by_process)}; {normalised}; statistical uncertainties."
-
-
-@contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
-    if jobs is not None and scheduler is None:
-        with batch(jobs) as client:
-            yield cluster.mapper(client)
-        return
-    if workers == 0 and scheduler is None:
-        yield serially
-        return
-    with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
-        yield cluster.mapper(client)
-
-
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, what is to be known and what went wrong."""
-    for warning in results["warnings"]:
+    for warning in provenance.briefly(results["warnings"]):
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
-            table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
+            table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
-        mu = page.interval(fitted["parameters"]["mu"])
+        if part == "control":
+            continue  # what it says of the backgrounds is in the report; of the signal it says nothing
+        mu = strength.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
         console.print(f"{part}: mu = {mu}{significance}", highlight=False)
@@ -218,5 +255,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
             console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
     if "fit_error" in results:
         console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
-    for failure in results["failures"]:
+    for failure in results["failures"][:FAILURES_SHOWN]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
+    if (more := len(results["failures"]) - FAILURES_SHOWN) > 0:
+        console.print(f"[red]failed:[/red] and {more} more, all in {run_folder.RESULTS}", highlight=False)
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"

@@ -1,7 +1,8 @@
 """The folder of a run: what was asked for, what came out, and the proof of it.
 
 ``config.yaml`` is the full configuration, ``digest.txt`` the SHA-256 of the accumulators, ``results.json`` every
-number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected. Each file is written under
+number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected, ``systematics.json`` (UHI)
+what they are at ±1 σ of each varied parameter, ``performance.json`` how long it took. Each file is written under
 a temporary name and renamed: the numbers before the figures, and ``report.html`` last, so that a folder with one is
 complete.
 """
@@ -11,11 +12,12 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import tempfile
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +26,17 @@ import uproot
 import yaml
 from uhi.io.json import default as uhi_default
 
-from .. import normalisation
+from .. import blinding, normalisation
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..tally import Tally
 
 RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
+HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
+UNBLINDING = "unblinding.json"
+"""What was unblinded, and when: kept when a run is made again, so that the first time stays known."""
+FIGURES, NUMBERS = "figures", "numbers"
+"""Folders of a page's figures and of the numbers behind them."""
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")
 
 
@@ -48,11 +55,18 @@ def create(folder: Path, overwrite: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
-        for name in (RESULTS, REPORT, WORKSPACE, "scan_mu.png", "scan_mu.pdf"):
-            (folder / name).unlink(missing_ok=True)  # nothing of an earlier result may pass for part of this one
+        for path in _earlier(folder):
+            path.unlink(missing_ok=True)  # nothing of an earlier result may pass for part of this one
     except OSError as error:
         msg = f"{folder}: cannot be written: {error.strerror or error}"
         raise InputError(msg) from error
+
+
+def _earlier(folder: Path) -> Iterator[Path]:
+    """Yield what an earlier result may have left."""
+    yield from (folder / name for name in (RESULTS, REPORT, WORKSPACE, SYSTEMATICS, PERFORMANCE))
+    yield from (path for suffix in ("pdf", "png") for path in (folder / FIGURES).glob(f"*.{suffix}"))
+    yield from (path for suffix in ("json", "csv", "yaml") for path in (folder / NUMBERS).glob(f"*.{suffix}"))
 
 
 def write(path: Path, writer: Callable[[Path], None]) -> None:
@@ -103,6 +117,26 @@ def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist[Any
 
     write(folder / "histograms.root", root)
     write_text(folder / "histograms.json", json.dumps(histograms, default=uhi_default))
+
+
+def unblinded(folder: Path, config: RunConfig) -> dict[str, Any]:
+    """Return what results say of blinding; keep what is unblinded now beside them.
+
+    Raises
+    ------
+    RunError
+        If an earlier note cannot be read, or the new one not be written.
+    """
+    path = folder / UNBLINDING
+    try:
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except (OSError, ValueError) as error:
+        msg = f"{path}: what was unblinded before cannot be read: {error}"
+        raise RunError(msg) from error
+    found = blinding.report(config, before)
+    if found["unblinded"] != before:
+        write_text(path, json.dumps(found["unblinded"], indent=1) + "\n")
+    return found
 
 
 def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> dict[str, Any]:
@@ -167,20 +201,28 @@ def warnings(config: RunConfig, tally: Tally, datasets: dict[str, Any]) -> list[
     return found
 
 
-def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:
-    """Return the content of each category, flow bins included, with its statistical error."""
-    found = {}
+def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float | None]]:
+    """Return the content of each category, flow bins included, with its statistical error; None: it is withheld."""
+    found: dict[str, dict[str, float | None]] = {}
     for category in histogram.axes[0]:
         view: Any = histogram.view(flow=True)[histogram.axes[0].index(category)]
-        found[category] = {"value": float(view.value.sum()), "error": float(view.variance.sum()) ** 0.5}
+        value, error = float(view.value.sum()), float(view.variance.sum()) ** 0.5
+        withheld = math.isnan(value)
+        found[category] = {"value": None if withheld else value, "error": None if withheld else error}
     return found
 
 
 def write_results(
-    folder: Path, config: RunConfig, results: dict[str, Any], histograms: dict[str, dict[str, hist.Hist[Any]]]
+    folder: Path,
+    config: RunConfig,
+    results: dict[str, Any],
+    histograms: dict[str, dict[str, hist.Hist[Any]]],
+    systematics: dict[str, dict[str, hist.Hist[Any]]],
 ) -> None:
     """Write everything of a run but its figures and its page; ``results.json`` last."""
     write_config(folder, config)
     write_histograms(folder, histograms)
+    if systematics:
+        write_text(folder / SYSTEMATICS, json.dumps(systematics, default=uhi_default))
     write_text(folder / "digest.txt", results["digest"] + "\n")
     write_text(folder / RESULTS, json.dumps(results, indent=1))

@@ -1,156 +1,242 @@
-"""The stacked figure: simulation by process, data on top, their ratio below."""
+"""The stacked figure: simulation by process with its uncertainty, data on top, their ratio below."""
 
 from __future__ import annotations
 
-import logging
 import re
-from pathlib import Path
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import hist
-import matplotlib as mpl
+import matplotlib.figure
 import matplotlib.pyplot as plt
 import mplhep
 import numpy as np
-from matplotlib.figure import Figure
+from hist.intervals import poisson_interval
 
-from ..config import RunConfig
-from .run_folder import write
+from .band import Band, band
+from .figure import Figure
+from .numbers import Column, Errors, Numbers, bins
+from .record import Record
+from .style import COLORS, HATCHED, SIZE, heading
 
-logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the style names fonts that may be absent
-
-# The ten-colour scheme that CMS recommends: M. A. Petroff, arXiv:2107.02270.
-_COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
-
-
-_BAND = "Simulation stat. unc."
+FAINT = 0.02
+"""A signal below this share of the highest bin is drawn a second time, as a line and scaled up."""
 
 
-def _over_categories(histogram: hist.Hist[Any]) -> hist.Hist[Any]:
-    return histogram.project(histogram.axes[1].name)
+class Content(NamedTuple):
+    """What a figure shows, summed over categories."""
+
+    axis: Any
+    stacked: dict[str, np.ndarray]
+    """The processes from the bottom: backgrounds, then signals."""
+    band: Band | None
+    data: np.ndarray | None
+
+    @property
+    def expected(self) -> np.ndarray:
+        """The sum of the simulation."""
+        return np.asarray(np.sum(list(self.stacked.values()), axis=0))
 
 
-def _data_processes(config: RunConfig) -> set[str]:
-    return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+def figure(run: Record, name: str) -> Figure:
+    """Return the figure of one histogram of a run."""
+    content = content_of(run, name)
+    title, _ = split_unit(plain(content.axis.label))
+    caption = f"Selected events, all categories together; {run.conditions}. {explained(run, content)}"
+    return Figure(name, title or name, caption, partial(_draw, run, content), (numbers(content),))
 
 
-def draw(config: RunConfig, histograms: dict[str, hist.Hist[Any]]) -> Figure:
-    """Draw one histogram of every process, summed over categories."""
-    data_names = _data_processes(config)
-    summed = {name: _over_categories(histogram) for name, histogram in histograms.items()}
-    stacked = {name: histogram for name, histogram in summed.items() if name not in data_names}
-    measured = {name: histogram for name, histogram in summed.items() if name in data_names}
-    data, expected = _total(measured), _total(stacked)
-    with mpl.rc_context({**mplhep.style.CMS, "figure.constrained_layout.use": True}):
-        ratio = data is not None and expected is not None
-        figure, axes = plt.subplots(
-            2 if ratio else 1, 1, figsize=(10, 10 if ratio else 8), sharex=True, squeeze=False,
-            gridspec_kw={"height_ratios": [3, 1]} if ratio else None,
-        )  # fmt: skip
-        main = axes[0, 0]
-        if expected is not None:
-            _stack(main, config, stacked)
-            _band(main, expected)
-        if data is not None:
-            label = _label(config, next(iter(measured))) if len(measured) == 1 else "Data"
-            mplhep.histplot(
-                data, ax=main, histtype="errorbar", color="black", label=label, w2method="poisson", flow="none"
-            )
-        axis = next(iter(summed.values())).axes[0]
-        main.set(ylabel=_events_per(axis), xlabel=None, xlim=(axis.edges[0], axis.edges[-1]))
-        main.set_ylim(bottom=0)
-        _legend(main, n_stacked=len(stacked))
-        heading(main, config)
-        if data is not None and expected is not None:
-            _ratio(axes[1, 0], data, expected)
-        axes[-1, 0].set_xlabel(axis.label)
-    return figure
+def explained(run: Record, content: Content) -> str:
+    """Say what the points, the areas and the band of a figure are."""
+    parts = []
+    if content.data is not None:
+        parts.append(f"Points: {', '.join(run.of_kind('data'))}, with Poisson intervals of 68 %.")
+    if content.stacked:
+        parts.append(f"Stacked: simulated {', '.join(reversed(content.stacked))}.")
+    if content.band is not None:
+        sources = content.band.sources
+        shown = ", ".join(sources[:7]) + (f" and {len(sources) - 7} more" if len(sources) > 7 else "")
+        parts.append(f"Hatched: {shown}{', in quadrature' if len(sources) > 1 else ''}.")
+    return " ".join(parts)
 
 
-def _total(histograms: dict[str, hist.Hist[Any]]) -> hist.Hist[Any] | None:
-    total: Any = None
-    for histogram in histograms.values():
-        total = histogram if total is None else total + histogram
-    return total  # type: ignore[no-any-return]
+def plain(label: str) -> str:
+    """Return a label without LaTeX, as far as that goes."""
+    words = {r"\ell": "ℓ", r"\gamma": "γ", r"\Delta": "Δ", r"\phi": "φ", r"\eta": "η", r"\mu": "μ", r"\times": "×"}
+    for command, sign in words.items():
+        label = label.replace(command, sign)
+    return re.sub(r"[${}_^]|\\[a-z]+ ?", "", label)
 
 
-def _label(config: RunConfig, process: str) -> str:
-    style = config.processes.get(process)
-    return style.label if style else process
+def content_of(run: Record, name: str) -> Content:
+    """Add up a histogram over categories."""
+    by_process = run.histograms[name]
+    simulated = [process for process in run.of_kind("simulation") if process in by_process]
+    order = sorted(simulated, key=lambda process: process in run.signals)
+    measured = [process for process in run.of_kind("data") if process in by_process]
+    axis = next(iter(by_process.values())).axes[1]
 
+    def summed(process: str) -> np.ndarray:
+        return np.asarray(by_process[process].project(axis.name).values())
 
-def _stack(axes: Any, config: RunConfig, stacked: dict[str, hist.Hist[Any]]) -> None:
-    """Fill the processes on top of each other, the first at the bottom."""
-    given = [config.processes[name].color if name in config.processes else None for name in stacked]
-    mplhep.histplot(
-        list(stacked.values()),
-        ax=axes,
-        stack=True,
-        histtype="fill",
-        label=[_label(config, name) for name in stacked],
-        color=[color or _COLORS[i % len(_COLORS)] for i, color in enumerate(given)],
-        flow="none",
+    templates = {process: by_process[process] for process in order}
+    return Content(
+        axis,
+        {process: summed(process) for process in order},
+        band(run.config, templates, run.systematics.get(name, {})) if order else None,
+        np.sum([summed(process) for process in measured], axis=0) if measured else None,
     )
 
 
-def _legend(axes: Any, n_stacked: int) -> None:
-    """List data first, then the stack from its top, which is how mplhep gives it, then the uncertainty."""
-    handles, labels = axes.get_legend_handles_labels()
-    filled = [i for i, label in enumerate(labels) if label != _BAND][:n_stacked]
-    data = [i for i, label in enumerate(labels) if label != _BAND][n_stacked:]
-    band = [i for i, label in enumerate(labels) if label == _BAND]
-    order = [*data, *filled, *band]
-    axes.legend([handles[i] for i in order], [labels[i] for i in order])
+def numbers(content: Content, table: str = "") -> Numbers:
+    """Return what a figure shows, bin by bin."""
+    name, unit = split_unit(plain(content.axis.label))
+    columns = [bins(name, content.axis.edges, unit)]
+    if content.data is not None:
+        low, high = garwood(content.data)
+        columns.append(Column("data", content.data, errors=(Errors(high - content.data, low - content.data, "stat"),)))
+    if content.band is not None:
+        total = Errors(content.band.up, -content.band.down, "total")
+        statistical = Errors(content.band.statistical, -content.band.statistical, "of which statistical")
+        columns.append(Column("all simulation", content.expected, errors=(total, statistical)))
+    columns += [Column(process, values) for process, values in content.stacked.items()]
+    return Numbers(tuple(columns), table)
+
+
+def split_unit(label: str) -> tuple[str, str]:
+    """Return what an axis shows and its unit."""
+    name, _, rest = label.partition("[")
+    return name.strip(), rest.partition("]")[0]
+
+
+def garwood(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the central Poisson interval of 68 % of each count (F. Garwood, Biometrika 28 (1936) 437)."""
+    known = np.nan_to_num(counts)
+    low, high = poisson_interval(known, known)
+    withheld = np.isnan(counts)
+    return np.where(withheld, np.nan, np.nan_to_num(low)), np.where(withheld, np.nan, high)
+
+
+def colors(run: Record, processes: list[str]) -> list[str]:
+    """Return the colour of each process: the configuration's, or the next of the scheme."""
+    given = {name: run.config.processes[name].color for name in processes if name in run.config.processes}
+    free = iter(color for color in COLORS * 3 if color not in given.values())
+    return [given.get(name) or next(free) for name in processes]
+
+
+def _draw(run: Record, content: Content) -> matplotlib.figure.Figure:
+    ratio = content.data is not None and content.band is not None
+    canvas, axes = plt.subplots(
+        2 if ratio else 1, 1, figsize=(SIZE[0], SIZE[1] + 1.6 * ratio), sharex=True, squeeze=False,
+        gridspec_kw={"height_ratios": [3, 1]} if ratio else None,
+    )  # fmt: skip
+    main = axes[0, 0]
+    fill(main, run, content)
+    legend(main)
+    heading(main, run.config.title, run.luminosity, run.config.sqrt_s)
+    if ratio:
+        _ratio(axes[1, 0], content)
+    axes[-1, 0].set_xlabel(content.axis.label)
+    return canvas
+
+
+def fill(axes: Any, run: Record, content: Content) -> None:
+    """Draw simulation, its band and data into one panel."""
+    if content.stacked:
+        _stack(axes, run, content)
+    if content.data is not None:
+        names = run.of_kind("data")
+        _points(axes, content, content.data, run.label(names[0]) if len(names) == 1 else "Data")
+    axes.set(ylabel=_events_per(content.axis), xlim=(content.axis.edges[0], content.axis.edges[-1]))
+    _limits(axes, content)
+
+
+def _stack(axes: Any, run: Record, content: Content) -> None:
+    names = list(content.stacked)
+    mplhep.histplot(
+        list(content.stacked.values()), content.axis.edges, ax=axes, stack=True, histtype="fill",
+        label=[run.label(name) for name in names], color=colors(run, names), flow="none", edges=False,
+    )  # fmt: skip
+    if content.band is not None:
+        axes.stairs(
+            content.expected + content.band.up, content.axis.edges, baseline=content.expected - content.band.down,
+            fill=True, label=_uncertainty(content.band), **HATCHED,
+        )  # fmt: skip
+    signal = np.sum([content.stacked[name] for name in names if name in run.signals], axis=0)
+    if np.any(signal) and 0 < signal.max() < FAINT * content.expected.max():
+        scale = 10.0 ** np.floor(np.log10(0.5 * content.expected.max() / signal.max()))
+        axes.stairs(signal * scale, content.axis.edges, color="black", linewidth=2, label=f"signal × {scale:.0f}")
+
+
+def _uncertainty(band: Band) -> str:
+    return "Stat. unc." if len(band.sources) == 1 else "Stat. + syst. unc."
+
+
+def _points(axes: Any, content: Content, data: np.ndarray, label: str) -> None:
+    """Draw data where there are events, with the width of the bin where bins differ."""
+    low, high = garwood(data)
+    seen = data > 0
+    widths = (
+        np.diff(content.axis.edges)[seen] / 2 if not np.allclose(content.axis.widths, content.axis.widths[0]) else None
+    )
+    errors = (data - low)[seen], (high - data)[seen]
+    axes.errorbar(
+        content.axis.centers[seen], data[seen], errors, widths, fmt="o", color="black", markersize=7, label=label
+    )
 
 
 def _events_per(axis: Any) -> str:
     """Return the label of the vertical axis: what one bin is."""
-    unit = re.search(r"\[(.+?)\]", axis.label)
+    _, unit = split_unit(axis.label)
     if isinstance(axis, hist.axis.Variable):
         return "Events / bin"
-    return f"Events / {axis.widths[0]:g} {unit.group(1) if unit else ''}".rstrip()
+    width = axis.widths[0]
+    return f"Events / {width:.3g} {unit}".rstrip() if unit else f"Events / {width:.3g}" if width != 1 else "Events"
 
 
-def heading(axes: Any, config: RunConfig) -> None:
-    """Say whose data at which luminosity above a figure."""
-    axes.text(0, 1.01, config.title, transform=axes.transAxes, fontweight="bold", va="bottom")
-    if config.luminosity:
-        axes.text(1, 1.01, f"{config.luminosity:g} fb$^{{-1}}$", transform=axes.transAxes, ha="right", va="bottom")
+def _limits(axes: Any, content: Content) -> None:
+    """Leave room for the legend above what is drawn."""
+    high = 0.0
+    if content.band is not None:
+        high = float((content.expected + content.band.up).max())
+    if content.data is not None:
+        high = max(high, float(garwood(content.data)[1][content.data > 0].max(initial=0)))
+    axes.set_ylim(0, 1.45 * high if high > 0 else 1)
 
 
-def _error(histogram: hist.Hist[Any]) -> np.ndarray:
-    return np.asarray(np.sqrt(np.asarray(histogram.variances())))
+def ordered_legend(axes: Any) -> tuple[list[Any], list[str]]:
+    """Return data first, then the stack from its top, then the uncertainty, then lines."""
+    handles, labels = axes.get_legend_handles_labels()
+    ranked = sorted(zip(map(_rank, handles, labels), range(len(labels)), strict=True))
+    return [handles[i] for _, i in ranked], [labels[i] for _, i in ranked]
 
 
-def _band(axes: Any, total: hist.Hist[Any]) -> None:
-    """Hatch the statistical uncertainty of the simulation."""
-    error = _error(total)
-    edges = total.axes[0].edges
-    axes.stairs(
-        total.values() + error, edges, baseline=total.values() - error, fill=True, hatch="////", facecolor="none",
-        edgecolor="gray", linewidth=0, label=_BAND,
-    )  # fmt: skip
+def _rank(handle: Any, label: str) -> int:
+    if hasattr(handle, "has_xerr"):
+        return 0
+    return 3 if label.startswith("signal ×") else 2 if label.endswith("unc.") else 1
 
 
-def _ratio(axes: Any, data: hist.Hist[Any], expected: hist.Hist[Any]) -> None:
+def legend(axes: Any) -> None:
+    """Draw the legend in two columns above what is drawn."""
+    handles, labels = ordered_legend(axes)
+    size = 18 if len(labels) <= 8 else 15
+    axes.legend(handles, labels, ncols=2, loc="upper center", columnspacing=1.0, handletextpad=0.5, fontsize=size)
+
+
+def _ratio(axes: Any, content: Content) -> None:
     """Draw data over simulation, with the uncertainty of each on its own."""
-    values, error = expected.values(), _error(expected)
-    safe = np.where(values > 0, values, np.nan)
-    centers, edges = data.axes[0].centers, data.axes[0].edges
-    axes.stairs(
-        1 + error / safe, edges, baseline=1 - error / safe, fill=True, hatch="////", facecolor="none",
-        edgecolor="gray", linewidth=0,
-    )  # fmt: skip
-    axes.errorbar(centers, data.values() / safe, _error(data) / safe, fmt="o", color="black")
+    assert content.band is not None
+    assert content.data is not None
+    safe = np.where(content.expected > 0, content.expected, np.nan)
+    edges = content.axis.edges
+    axes.stairs(1 + content.band.up / safe, edges, baseline=1 - content.band.down / safe, fill=True, **HATCHED)
+    low, high = garwood(content.data)
+    seen = content.data > 0
+    ratio, errors = content.data / safe, ((content.data - low) / safe, (high - content.data) / safe)
+    axes.errorbar(
+        content.axis.centers[seen], ratio[seen], [one[seen] for one in errors], fmt="o", color="black", markersize=7
+    )
     axes.axhline(1, color="gray", linewidth=1)
     axes.set_ylim(0, 2)
-    axes.set_ylabel("Data / sim.")
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG and PDF beside each other and close it."""
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")  # laid out once, not for each format
-    for suffix in (".png", ".pdf"):
-        write(path.with_suffix(suffix), lambda temporary: figure.savefig(temporary, dpi=100))
-    plt.close(figure)
+    axes.set_ylabel("Data / sim.", loc="center")

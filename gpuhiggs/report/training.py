@@ -16,10 +16,10 @@ from ..classify import Classifier, boundaries, quality, write
 from ..classify.training import Events, Trained, TrainingConfig, digest, folds, train
 from ..config import ClassifierConfig, RunConfig
 from ..errors import ConfigError, InputError, RunError
-from . import run_folder, training_figures
-from .process import mapping
+from . import page, run_folder, training_figures
+from .workforce import mapping
 
-MODEL, REPORT, PAGE, SNIPPET = "model.json", "training.json", "report.html", "classifier.yaml"
+MODEL, REPORT, SNIPPET = "model.json", "training.json", "classifier.yaml"
 
 
 def load(path: Path) -> tuple[TrainingConfig, RunConfig]:
@@ -76,10 +76,11 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     run_folder.write_text(folder / REPORT, json.dumps(results, indent=2) + "\n")
     snippet = {"classifier": {"file": str((folder / MODEL).resolve()), "boundaries": results["boundaries"]}}
     run_folder.write_text(folder / SNIPPET, yaml.safe_dump(snippet, sort_keys=False))
-    figures = training_figures.draw(config, events, trained, results, folder)
-    run_folder.write_text(folder / PAGE, training_figures.page(config, results, figures))
+    shown = page.publish(
+        folder, training_figures.head(config), training_figures.sections(config, events, trained, results)
+    )
     area = results["auc"]
-    console.print(f"AUC {area['value']:.4f} ± {area['error']:.4f}; report: {folder / PAGE}", soft_wrap=True)
+    console.print(f"AUC {area['value']:.4f} ± {area['error']:.4f}; report: {shown}", soft_wrap=True)
     return 0
 
 

@@ -1,48 +1,40 @@
-"""Figures of a training, and the page that shows them."""
+"""What a training gives, as sections of a page: quality, scores, inputs, and whether the mass is left alone."""
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Sequence
-from html import escape
-from pathlib import Path
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-import matplotlib as mpl
+import matplotlib.figure
 import matplotlib.pyplot as plt
-import mplhep
 import numpy as np
 
 from ..classify.training import Events, Trained, TrainingConfig
-from .stack import save
+from .figure import Block, Figure, Section, Table
+from .numbers import Column, Numbers, symmetric
+from .page import Head
+from .style import COLORS
+
+CLASS_COLORS = (COLORS[2], COLORS[0], COLORS[1], COLORS[5], COLORS[4])
 
 
-def draw(
-    config: TrainingConfig, events: Events, trained: Trained, results: dict[str, Any], folder: Path
-) -> list[tuple[Path, str]]:
-    """Draw all figures into *folder*; return each with its caption."""
-    figures: list[tuple[str, str, Callable[[Any], None]]] = [
-        ("roc", "ROC curve of events that their model has not seen, with its error", lambda a: _roc(a, results)),
-        ("scores", "Scores by models that have seen the event (lines) and have not (points)",
-         lambda a: _scores(a, config, events, trained)),
-        ("importance", "Loss of AUC when an input is shuffled", lambda a: _importance(a, results)),
-        ("calibration", "Share of signal by score, classes weighing the same", lambda a: _calibration(a, results)),
-    ]  # fmt: skip
+def head(config: TrainingConfig) -> Head:
+    """Return what stands above the page."""
+    title = f"Training of {' against '.join(config.classes)}"
+    return Head(title, f"Inputs: {', '.join(config.inputs)}.")
+
+
+def sections(config: TrainingConfig, events: Events, trained: Trained, results: dict[str, Any]) -> list[Section]:
+    """Return the sections of the page."""
+    quality: list[Block] = [_summary(results), _roc(results), _scores(config, events, trained), _calibration(results)]
+    inputs: list[Block] = [_importance(results)]
     if config.mass is not None:
-        caption = f"{config.mass} of the background in quarters of the score"
-        figures.append(("sculpting", caption, lambda a: _sculpting(a, config, events, trained)))
-    made = []
-    for name, caption, content in figures:
-        with mpl.rc_context({**mplhep.style.CMS, "figure.constrained_layout.use": True, "font.size": 18}):
-            figure, axes = plt.subplots(figsize=(9, 7))
-            content(axes)
-        save(figure, folder / f"{name}.png")
-        made.append((folder / f"{name}.png", caption))
-    return made
+        inputs.append(_sculpting(config.mass, events, trained))
+    return [Section("quality", "Quality", quality), Section("inputs", "Inputs", inputs)]
 
 
-def page(config: TrainingConfig, results: dict[str, Any], figures: Sequence[tuple[Path, str]]) -> str:
-    """Return the report as one HTML page."""
+def _summary(results: dict[str, Any]) -> Table:
     rows = {
         "AUC, unseen events": f"{results['auc']['value']:.4f} ± {results['auc']['error']:.4f}",
         "AUC, seen events": f"{results['auc_seen']:.4f}",
@@ -55,72 +47,121 @@ def page(config: TrainingConfig, results: dict[str, Any], figures: Sequence[tupl
             for name, row in results["overtraining"].items()
         },
     }
-    table = "".join(f"<tr><td>{escape(name)}</td><td>{escape(value)}</td></tr>" for name, value in rows.items())
-    images = "".join(_figure(path, escape(caption)) for path, caption in figures)
-    title = f"Training of {' against '.join(config.classes)}"
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{escape(title)}</title>'
-        "<style>body{font:16px system-ui;max-width:60rem;margin:2rem auto}td{padding:.2rem 1rem}img{max-width:100%}"
-        f"</style><h1>{escape(title)}</h1><table>{table}</table>{images}</html>\n"
-    )
+    columns = (Column("quantity", list(rows), independent=True), Column("value", list(rows.values())))
+    caption = "Unseen: each event's score is that of a model that was not trained on it."
+    return Table("summary", "Training", caption, Numbers(columns))
 
 
-def _figure(path: Path, caption: str) -> str:
-    content = base64.b64encode(path.read_bytes()).decode()
-    image = f'<img alt="{caption}" src="data:image/png;base64,{content}">'
-    return f"<figure>{image}<figcaption>{caption}</figcaption></figure>"
+def _figure(name: str, title: str, caption: str, content: Callable[[Any], None], *tables: Numbers) -> Figure:
+    return Figure(name, title, caption, partial(_draw, content), tables)
 
 
-def _roc(axes: Any, results: dict[str, Any]) -> None:
+def _draw(content: Callable[[Any], None]) -> matplotlib.figure.Figure:
+    canvas, axes = plt.subplots(figsize=(9, 7))
+    content(axes)
+    return canvas
+
+
+def _roc(results: dict[str, Any]) -> Figure:
     x, y, band = (np.array(results["roc"][name]) for name in ("background", "signal", "band"))
-    axes.plot(x, y, color="#3f90da", label=f"AUC = {results['auc']['value']:.3f} ± {results['auc']['error']:.3f}")
-    axes.fill_between(x, y - band, y + band, color="#3f90da", alpha=0.3)
-    axes.plot([0, 1], [0, 1], ":", color="gray")
-    axes.set_xlabel("Background efficiency")
-    axes.set_ylabel("Signal efficiency")
-    axes.legend(loc="lower right")
+    area = results["auc"]
+
+    def draw(axes: Any) -> None:
+        axes.plot(x, y, color=COLORS[0], label=f"AUC = {area['value']:.3f} ± {area['error']:.3f}")
+        axes.fill_between(x, y - band, y + band, color=COLORS[0], alpha=0.3)
+        axes.plot([0, 1], [0, 1], ":", color="gray")
+        axes.set(xlabel="Background efficiency", ylabel="Signal efficiency", xlim=(0, 1), ylim=(0, 1.05))
+        axes.legend(loc="lower right")
+
+    columns = (
+        Column("background efficiency", x, independent=True),
+        Column("signal efficiency", y, errors=(symmetric(band, "stat"),)),
+    )
+    caption = "Events that their model has not seen; the band is the statistical error of the area."
+    return _figure("roc", "ROC curve", caption, draw, Numbers(columns))
 
 
-def _scores(axes: Any, config: TrainingConfig, events: Events, trained: Trained) -> None:
+def _scores(config: TrainingConfig, events: Events, trained: Trained) -> Figure:
     edges = np.linspace(0.0, 1.0, 41)
+    centers = (edges[1:] + edges[:-1]) / 2
+    shares = {}
     for k, name in enumerate(config.classes):
         of_class = events.label == k
         weight = events.weight[of_class] / events.weight[of_class].sum()
-        colour = ("#bd1f01", "#3f90da", "#ffa90e", "#a96b59", "#832db6")[k % 5]
-        seen, _ = np.histogram(trained.seen[of_class, 0], edges, weights=weight)
-        unseen, _ = np.histogram(trained.unseen[of_class, 0], edges, weights=weight)
-        axes.stairs(seen, edges, color=colour, label=name)
-        axes.plot(0.5 * (edges[1:] + edges[:-1]), unseen, ".", color=colour)
-    axes.set_xlabel("Score")
-    axes.set_ylabel("Share of events")
-    axes.legend()
+        shares[name] = tuple(
+            np.histogram(scores[of_class, 0], edges, weights=weight)[0] for scores in (trained.seen, trained.unseen)
+        )
+
+    def draw(axes: Any) -> None:
+        for k, (name, (seen, unseen)) in enumerate(shares.items()):
+            color = CLASS_COLORS[k % len(CLASS_COLORS)]
+            axes.stairs(seen, edges, color=color, label=name, linewidth=2)
+            axes.plot(centers, unseen, "o", color=color, markersize=5)
+        axes.set(xlabel="Score", ylabel="Share of events", xlim=(0, 1))
+        axes.legend()
+
+    columns = [Column("score", centers, low=edges[:-1], high=edges[1:], independent=True)]
+    for name, (seen, unseen) in shares.items():
+        columns += [Column(f"{name}, seen", seen), Column(f"{name}, unseen", unseen)]
+    caption = "Scores by models that have seen the event (lines) and by models that have not (points)."
+    return _figure("scores", "Scores", caption, draw, Numbers(tuple(columns)))
 
 
-def _importance(axes: Any, results: dict[str, Any]) -> None:
+def _importance(results: dict[str, Any]) -> Figure:
     rows = sorted(results["importance"].items(), key=lambda row: float(row[1]["value"]))
     names = [name.replace("_", " ") for name, _ in rows]
-    axes.barh(names, [row["value"] for _, row in rows], xerr=[row["error"] for _, row in rows], color="#3f90da")
-    axes.set_xlabel("Loss of AUC")
+    values, errors = ([row[key] for _, row in rows] for key in ("value", "error"))
+
+    def draw(axes: Any) -> None:
+        axes.barh(names, values, xerr=errors, color=COLORS[0])
+        axes.tick_params(axis="y", which="both", left=False, right=False, labelsize=16)
+        axes.set_xlabel("Loss of AUC")
+
+    columns = (
+        Column("input", names, independent=True),
+        Column("loss of AUC", values, errors=(symmetric(errors, "stat"),)),
+    )
+    caption = "Loss of the area under the ROC curve when the values of one input are shuffled among events."
+    return _figure("importance", "Importance of the inputs", caption, draw, Numbers(columns))
 
 
-def _calibration(axes: Any, results: dict[str, Any]) -> None:
+def _calibration(results: dict[str, Any]) -> Figure:
     mean, share, error = np.array(results["calibration"]).T
-    axes.errorbar(mean, share, error, fmt="o", color="black")
-    axes.plot([0, 1], [0, 1], ":", color="gray")
-    axes.set_xlabel("Mean score")
-    axes.set_ylabel("Share of signal")
+
+    def draw(axes: Any) -> None:
+        axes.errorbar(mean, share, error, fmt="o", color="black")
+        axes.plot([0, 1], [0, 1], ":", color="gray")
+        axes.set(xlabel="Mean score", ylabel="Share of signal")
+
+    columns = (
+        Column("mean score", mean, independent=True),
+        Column("share of signal", share, errors=(symmetric(error, "stat"),)),
+    )
+    caption = "Share of signal by score, with classes that weigh the same, as in training."
+    return _figure("calibration", "Calibration", caption, draw, Numbers(columns))
 
 
-def _sculpting(axes: Any, config: TrainingConfig, events: Events, trained: Trained) -> None:
+def _sculpting(variable: str, events: Events, trained: Trained) -> Figure:
     background = events.label != 0
     mass, score, weight = events.mass[background], trained.unseen[background, 0], events.weight[background]
     which = np.searchsorted(np.quantile(score, [0.25, 0.5, 0.75]), score, side="right")
     edges = np.linspace(mass.min(), mass.max(), 31)
-    for part in range(4):
-        inside = which == part
-        if inside.any():
-            share, _ = np.histogram(mass[inside], edges, weights=weight[inside] / weight[inside].sum())
-            axes.stairs(share, edges, label=f"quarter {part + 1}")
-    axes.set_xlabel((config.mass or "").replace("_", " "))
-    axes.set_ylabel("Share of events")
-    axes.legend()
+    shares = {
+        f"quarter {part + 1}": np.histogram(
+            mass[which == part], edges, weights=weight[which == part] / weight[which == part].sum()
+        )[0]
+        for part in range(4)
+        if np.any(which == part)
+    }
+
+    def draw(axes: Any) -> None:
+        for k, (name, share) in enumerate(shares.items()):
+            axes.stairs(share, edges, label=name, color=COLORS[k], linewidth=2)
+        axes.set(xlabel=variable.replace("_", " "), ylabel="Share of events")
+        axes.legend()
+
+    centers = (edges[1:] + edges[:-1]) / 2
+    columns = [Column(variable, centers, low=edges[:-1], high=edges[1:], independent=True)]
+    columns += [Column(name, share) for name, share in shares.items()]
+    caption = f"{variable} of the background in quarters of the score: a classifier that shapes it would show here."
+    return _figure("sculpting", "Mass of the background", caption, draw, Numbers(tuple(columns)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,13 +14,18 @@ from numpy.typing import NDArray
 
 from gpuhiggs.errors import InputError
 from gpuhiggs.simulate.nanoaod import Collection, Events, replacing, writing
-from gpuhiggs.simulate.particles import Ints
+from gpuhiggs.simulate.particles import Bools, Ints
 from gpuhiggs.simulate.processes import find_process
 from gpuhiggs.simulate.sample import SimulatedSample
 from gpuhiggs.simulate.settings import MASS
 
 _EVENTS_PER_SECTION = 1000
 _PB_IN_FB = 1000.0
+
+Recorded = Callable[[ak.Array], Bools]
+"""Events, as columns of the file → whether each is recorded."""
+Change = Callable[[ak.Array, np.random.Generator], ak.Array]
+"""Drawn events and random numbers → the same events, changed."""
 
 
 class PseudoData(NamedTuple):
@@ -44,6 +49,9 @@ def draw_pseudo_data(
     seed: int,
     mu: float = 1.0,
     mass: float = MASS,
+    recorded: Recorded | None = None,
+    repeated: Sequence[str] = (),
+    changed: Mapping[str, Change] | None = None,
 ) -> PseudoData:
     """Draw the events that an experiment would record, and write them as data: without weights or truth.
 
@@ -52,6 +60,9 @@ def draw_pseudo_data(
     mixed and numbered anew. What was drawn is written to ``<path>.truth.json`` beside the data, never into it.
 
     A template made from the same sample shares events with the pseudo-data: use another seed where this matters.
+
+    A process of too many events to simulate may be *repeated*: its events are drawn anew each time. The counts in bins
+    still are Poisson ones, around what the sample expects there: the sample, with its fluctuations, is then the truth.
 
     Parameters
     ----------
@@ -67,6 +78,12 @@ def draw_pseudo_data(
         Signal strength.
     mass
         Of the Higgs boson in the samples, GeV: for the truth.
+    recorded
+        Which events a trigger or skim keeps; all of them if not given.
+    repeated
+        Processes whose events may be drawn several times.
+    changed
+        What is done to the drawn events of a process, see :func:`gpuhiggs.simulate.skims.rescale_diphotons`.
 
     Raises
     ------
@@ -83,33 +100,43 @@ def draw_pseudo_data(
     for sample in samples:
         strength = mu if find_process(sample.process).signal else 1.0
         expected = strength * sample.cross_section * luminosity_fb * _PB_IN_FB
-        number = int(random.poisson(expected))
-        drawn.append(_draw(sample, number, random))
-        truth[sample.process] = {"expected": expected, "drawn": number}
-    recorded = ak.concatenate(drawn)
-    recorded = recorded[random.permutation(len(recorded))]
+        events, share = _draw(sample, expected, random, recorded, repeat=sample.process in repeated)
+        change = (changed or {}).get(sample.process)
+        drawn.append(events if change is None else change(events, random))
+        truth[sample.process] = {"expected": expected, "recorded": expected * share, "drawn": len(events)}
+    everything = ak.concatenate(drawn)
+    everything = everything[random.permutation(len(everything))]
     with writing(path) as writer:
-        writer.extend(_as_data(recorded))
+        writer.extend(_as_data(everything))
     truth_path = path.with_name(f"{path.name}.truth.json")
     content = {"mu": mu, "mass": mass, "luminosity_fb": luminosity_fb, "seed": seed, "processes": truth}
     with replacing(truth_path) as temporary:
         temporary.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    return PseudoData(path, truth_path, len(recorded), luminosity_fb)
+    return PseudoData(path, truth_path, len(everything), luminosity_fb)
 
 
-def _draw(sample: SimulatedSample, number: int, random: np.random.Generator) -> ak.Array:
-    """Take *number* events of a sample, each at most once, in proportion to their weights."""
-    if number > sample.events:
-        msg = f"pseudo-data needs {number} events of {sample.process}, but {sample.path} has {sample.events}"
-        raise InputError(msg)
+def _draw(
+    sample: SimulatedSample, expected: float, random: np.random.Generator, recorded: Recorded | None, *, repeat: bool
+) -> tuple[ak.Array, float]:
+    """Take a Poisson number of recorded events in proportion to their weights, and the share that is recorded.
+
+    Where all events are recorded, *expected* is the mean of that number.
+    """
     with uproot.open(sample.path) as file:
         tree = file["Events"]
-        events = tree.arrays([branch.name for branch in tree.branches if _is_recorded(branch.name)])
         weight = tree["genWeight"].array(library="np").astype(np.float64)
-    if weight.min() < 0:
-        msg = f"pseudo-data cannot be drawn from {sample.path}: it has events of negative weight"
+        if weight.min() < 0:
+            msg = f"pseudo-data cannot be drawn from {sample.path}: it has events of negative weight"
+            raise InputError(msg)
+        events = tree.arrays([branch.name for branch in tree.branches if _is_recorded(branch.name)])
+    kept = np.ones(len(weight), dtype=bool) if recorded is None else recorded(events)
+    events, share = events[kept], weight[kept].sum() / weight.sum()
+    weight = weight[kept]
+    number = int(random.poisson(expected * share))
+    if number > len(weight) and not (repeat and len(weight)):
+        msg = f"pseudo-data needs {number} events of {sample.process}, but {sample.path} has {len(weight)}"
         raise InputError(msg)
-    return events[random.choice(len(weight), number, replace=False, p=weight / weight.sum())]
+    return events[random.choice(len(weight), number, replace=repeat, p=weight / weight.sum())], share
 
 
 def _is_recorded(branch: str) -> bool:

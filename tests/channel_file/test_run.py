@@ -19,7 +19,7 @@ import yaml
 import gpuhiggs
 from gpuhiggs import channel_file, channels, config, engine, interactive, normalisation
 from gpuhiggs.errors import ConfigError, RunError
-from gpuhiggs.kernels import launch
+from gpuhiggs.kernels import launch_cuda
 
 DIMUON = Path(channels.__file__).parents[1] / "examples" / "dimuon.py"
 Write = Callable[..., Path]
@@ -368,10 +368,10 @@ PTX = """
 import sys
 from pathlib import Path
 from gpuhiggs import channel_file
-from gpuhiggs.kernels import launch
-for function, types in launch.device_functions(channel_file.load(Path(sys.argv[1])).program).values():
-    text = launch.ptx(function, types)
-    assert launch.forbidden(text) == [], launch.forbidden(text)
+from gpuhiggs.kernels import launch_cuda
+for function, types in launch_cuda.device_functions(channel_file.load(Path(sys.argv[1])).program).values():
+    text = launch_cuda.ptx(function, types)
+    assert launch_cuda.forbidden(text) == [], launch_cuda.forbidden(text)
     assert "mul.rn.f64" in text
 """
 
@@ -381,4 +381,4 @@ def test_ptx(query: Path) -> None:
     pytest.importorskip("numba_cuda")
     found = subprocess.run([sys.executable, "-c", PTX, str(DIMUON)], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
-    assert launch.forbidden("fma.rn.f64 %fd1, %fd2, %fd3, %fd4;")
+    assert launch_cuda.forbidden("fma.rn.f64 %fd1, %fd2, %fd3, %fd4;")

@@ -47,11 +47,11 @@ GATE = """
 import numpy as np
 from tests.inference.conftest import four_lepton_workspace
 from gpuhiggs.inference import batch, flatten
-from gpuhiggs.kernels import launch
+from gpuhiggs.kernels import launch_cuda
 model = flatten(four_lepton_workspace({"4mu": 1.0}, n_bins=3, seed=2))
 text = batch.ptx(model)
 assert ".target sm_90" in text
-assert launch.forbidden(text) == [], launch.forbidden(text)
+assert launch_cuda.forbidden(text) == [], launch_cuda.forbidden(text)
 """
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from gpuhiggs.classify import Classifier, predict, read, write
 from gpuhiggs.classify.scikit_learn import from_scikit_learn
-from gpuhiggs.kernels import classifier, classifier_rows, launch, network, trees
+from gpuhiggs.kernels import classifier, classifier_rows, launch, launch_cuda, network, trees
 
 N_EVENTS = 300
 
@@ -96,6 +96,6 @@ def test_cuda_build_has_nothing_forbidden() -> None:
     found = subprocess.run([sys.executable, "-c", _COMPILER], capture_output=True, text=True)
     if found.returncode:
         pytest.skip(f"numba-cuda cannot compile to PTX: {found.stderr.strip().splitlines()[-1]}")
-    functions = launch.device_functions(launch.Program(classifier_rows.__name__))
+    functions = launch_cuda.device_functions(launch.Program(classifier_rows.__name__))
     for function, argument_types in functions.values():
-        assert launch.forbidden(launch.ptx(function, argument_types)) == []
+        assert launch_cuda.forbidden(launch_cuda.ptx(function, argument_types)) == []

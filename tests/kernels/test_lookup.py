@@ -15,7 +15,7 @@ import pytest
 
 from gpuhiggs import corrections
 from gpuhiggs.corrections import Compiled
-from gpuhiggs.kernels import launch, lookup, lookup_formula, lookup_rows
+from gpuhiggs.kernels import launch, launch_cuda, lookup, lookup_formula, lookup_rows
 
 N_ROWS = 4_000
 
@@ -95,9 +95,9 @@ def test_interpreter(compiled: Compiled, tmp_path: Path) -> None:
 
 
 def test_ptx() -> None:
-    functions = launch.device_functions(launch.Program(lookup_rows.__name__))
+    functions = launch_cuda.device_functions(launch.Program(lookup_rows.__name__))
     for name, (function, argument_types) in functions.items():
-        assert launch.forbidden(launch.ptx(function, argument_types)) == [], name
+        assert launch_cuda.forbidden(launch_cuda.ptx(function, argument_types)) == [], name
 
 
 def test_every_operation_has_a_code() -> None:

@@ -76,14 +76,12 @@ try:
 except Exception as error:
     print(f"numba-cuda cannot compile to PTX: {error}")
     raise SystemExit(3)
-from numba import cuda
-from gpuhiggs.kernels import launch
+from gpuhiggs.kernels import launch, launch_cuda
 loop = launch.Loop("gpuhiggs.kernels.unpack", "unpack_range", ("raw", "edges", "offsets", "n", "width", "values"))
-module = launch.driver(loop)
-module.cuda = cuda
+module = launch_cuda.driver(loop)
 u, i = types.uint64, types.int64
-text = launch.ptx(module.process, types.void(i, u, u, u, i, i, u))
-assert launch.forbidden(text) == [], launch.forbidden(text)
+text = launch_cuda.ptx(module.process, types.void(i, u, u, u, i, i, u))
+assert launch_cuda.forbidden(text) == [], launch_cuda.forbidden(text)
 assert ".target sm_90" in text
 assert not any(word in text for word in (".f32", ".f64")), "bytes are moved as integers"
 assert "st.global" in text or "st.u32" in text or "st.b32" in text

@@ -163,3 +163,32 @@ def test_a_process_twice_or_negative_weights_are_refused(make_sample: MakeSample
 def test_an_absent_folder_is_named(make_sample: MakeSample, tmp_path: Path) -> None:
     with pytest.raises(FileError, match="absent"):
         draw_pseudo_data([make_sample("ggH_4l", np.ones(100))], 1.0, tmp_path / "absent" / "data.root", seed=1)
+
+
+def test_a_process_of_too_many_events_is_drawn_again_and_again(make_sample: MakeSample, tmp_path: Path) -> None:
+    """Counts in bins are Poisson ones around what the sample expects there."""
+    few = make_sample("ggH_4l", np.array([1.0, 2.0, 3.0, 4.0]))
+    with pytest.raises(InputError, match="has 4"):
+        draw_pseudo_data([few], 138.0, tmp_path / "data.root", seed=1)
+    data = draw_pseudo_data([few], 138.0, tmp_path / "data.root", seed=1, repeated=["ggH_4l"])
+    counts = np.bincount(read(data.path).MET_pt.to_numpy().astype(int), minlength=4)
+    expected = few.cross_section * 138e3 * np.array([0.1, 0.2, 0.3, 0.4])
+    assert np.sum((counts - expected) ** 2 / expected) < 4 + 5 * np.sqrt(8)
+
+
+def test_only_what_is_recorded_is_drawn(make_sample: MakeSample, tmp_path: Path) -> None:
+    sample = make_sample("ggH_4l", np.ones(2000))
+
+    def first_half(events: ak.Array) -> np.ndarray:
+        return np.asarray(ak.to_numpy(events.MET_pt) < 1000)
+
+    def doubled(events: ak.Array, random: np.random.Generator) -> ak.Array:
+        return ak.with_field(events, 2 * events.MET_pt, "MET_pt")
+
+    data = draw_pseudo_data(
+        [sample], 138.0, tmp_path / "data.root", seed=1, recorded=first_half, changed={"ggH_4l": doubled}
+    )
+    truth = json.loads(data.truth.read_text())["processes"]["ggH_4l"]
+    assert truth["recorded"] == pytest.approx(truth["expected"] / 2)
+    assert abs(truth["drawn"] - truth["recorded"]) < 5 * np.sqrt(truth["recorded"])
+    assert np.max(read(data.path).MET_pt) > 1900

@@ -1,0 +1,83 @@
+"""Figures and numbers as files: PDF and PNG, JSON, CSV and HEPData's YAML, a stem for each figure or table."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import matplotlib.figure
+import matplotlib.pyplot as plt
+from PIL import Image
+
+from ..errors import GpuhiggsError
+from .figure import Figure, Section, Table
+from .numbers import Numbers, to_csv, to_hepdata, to_json
+from .run_folder import FIGURES, NUMBERS, write, write_text
+from .style import style
+
+PAGE_DPI, FILE_DPI = 90, 150
+"""Of the figures in the page, and of the PNG files beside it."""
+
+PALETTE = 96
+"""Colours of a figure in the page: enough for its own and the edges of its letters."""
+
+Drawn = dict[str, bytes | str]
+"""By name of a figure, the PNG for the page, or the words why there is none."""
+
+
+def write_all(sections: Sequence[Section], folder: Path) -> Drawn:
+    """Write the files of every figure and table into *folder*; a figure that cannot be drawn leaves words."""
+    for name in (FIGURES, NUMBERS):
+        (folder / name).mkdir(parents=True, exist_ok=True)
+    drawn: Drawn = {}
+    for section in sections:
+        for block in section.blocks:
+            if isinstance(block, Figure):
+                write_numbers(block.numbers, block.name, block.caption, folder)
+                drawn[block.name] = _draw(block, folder / FIGURES / block.name)
+            elif isinstance(block, Table):
+                write_numbers((block.numbers,), block.name, block.caption or block.title, folder)
+    return drawn
+
+
+def write_numbers(tables: Sequence[Numbers], name: str, description: str, folder: Path) -> None:
+    """Write numbers in every format."""
+    stem = folder / NUMBERS / name
+    document = {"name": name, "description": description, "tables": to_json(tables)}
+    write_text(stem.with_suffix(".json"), json.dumps(document, indent=1, ensure_ascii=False) + "\n")
+    write_text(stem.with_suffix(".csv"), to_csv(tables))
+    write_text(stem.with_suffix(".yaml"), to_hepdata(tables, name, description))
+
+
+def _draw(figure: Figure, stem: Path) -> bytes | str:
+    """Draw a figure once and save it as PDF and PNG; return it small."""
+    with style():
+        try:
+            canvas = figure.draw()
+            if engine := canvas.get_layout_engine():
+                engine.execute(canvas)  # once, not for each format
+                canvas.set_layout_engine("none")
+        except (
+            ValueError,
+            GpuhiggsError,
+        ) as error:  # a label that is no LaTeX, a colour that is none, a fit that fails
+            plt.close("all")
+            return str(error).strip().splitlines()[-1]
+        write(stem.with_suffix(".pdf"), lambda path: canvas.savefig(path))
+        write(stem.with_suffix(".png"), lambda path: canvas.savefig(path, dpi=FILE_DPI))
+        small = _small(canvas)
+        plt.close(canvas)
+    return small
+
+
+def _small(canvas: matplotlib.figure.Figure) -> bytes:
+    """Return a PNG with few colours."""
+    pixels = io.BytesIO()
+    canvas.savefig(pixels, dpi=PAGE_DPI, format="rgba")
+    width, height = (int(size * PAGE_DPI) for size in canvas.get_size_inches())
+    image = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
+    found = io.BytesIO()
+    image.quantize(PALETTE, dither=Image.Dither.NONE).save(found, format="png", optimize=True)
+    return found.getvalue()

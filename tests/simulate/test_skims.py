@@ -1,0 +1,58 @@
+"""Skims on events made by hand, and diphoton events whose mass is drawn anew."""
+
+from __future__ import annotations
+
+import awkward as ak
+import numpy as np
+from scipy.stats import kstest
+
+from gpuhiggs.simulate import skims
+
+
+def diphoton_events(mass: np.ndarray, power: float = 0.0) -> ak.Array:
+    """Back-to-back pairs: their mass is twice their pt."""
+    n = len(mass)
+    pt = np.repeat(0.5 * mass[:, None], 2, axis=1)
+    columns = {
+        "Photon_pt": pt, "Photon_eta": np.zeros((n, 2)), "Photon_phi": np.tile([0.0, np.pi], (n, 1)),
+        **{f"{kind}_pt": np.full((n, 1), 50.0) for kind in ("Jet", "Electron", "Muon", "FsrPhoton")},
+        "Jet_mass": np.full((n, 1), 5.0), "MET_pt": np.full(n, 20.0), "PuppiMET_pt": np.full(n, 10.0),
+        skims._DIPHOTON_TRIGGER: np.ones(n, dtype=bool),
+    }  # fmt: skip
+    return ak.Array({name: values if values.ndim == 1 else ak.from_regular(values) for name, values in columns.items()})
+
+
+def test_diphotons() -> None:
+    events = diphoton_events(np.array([50.0, 99.0, 101.0, 179.0, 181.0]))
+    assert skims.diphotons(events).tolist() == [False, False, True, True, False]
+
+
+def test_masses_are_drawn_from_the_power_law_of_the_events() -> None:
+    random = np.random.default_rng(1)
+    low, high = skims.DIPHOTON_MASS
+
+    def cumulative(m: np.ndarray) -> np.ndarray:
+        return np.asarray((low**-3.5 - m**-3.5) / (low**-3.5 - high**-3.5))  # density m^-4.5
+
+    masses = (low**-3.5 - random.random(20_000) * (low**-3.5 - high**-3.5)) ** (-1 / 3.5)
+    events = diphoton_events(np.round(masses, 0))  # lumps of 1 GeV
+    found = skims.rescale_diphotons(events, random)
+    new = skims._diphoton_mass(found)
+    assert kstest(new, cumulative).pvalue > 1e-3
+    factor = new / skims._diphoton_mass(events)
+    np.testing.assert_allclose(ak.to_numpy(found.Jet_pt)[:, 0], 50.0 * factor, rtol=1e-5)
+    np.testing.assert_allclose(ak.to_numpy(found.PuppiMET_pt), 10.0 * factor, rtol=1e-5)
+
+
+def test_electrons_and_muons() -> None:
+    fired = {name: np.array([True, True, True, False]) for name in skims._DILEPTON_TRIGGERS}
+    events = ak.Array(
+        {
+            **fired,
+            "Electron_pt": [[30.0], [30.0, 12.0], [30.0], [30.0]],
+            "Electron_pfRelIso03_all": [[0.05], [0.9, 0.05], [0.05], [0.05]],
+            "Muon_pt": [[15.0], [20.0], [], [25.0]],
+            "Muon_pfRelIso03_all": [[0.05], [0.05], [], [0.05]],
+        }
+    )
+    assert skims.electrons_and_muons(events).tolist() == [True, False, False, False]
