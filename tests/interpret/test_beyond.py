@@ -69,30 +69,22 @@ def test_width_of_a_kappa_model() -> None:
 
 
 def test_posterior_of_a_nearly_gaussian_model() -> None:
-    """With flat priors the posterior of CMS κ_V and κ_F is close to the likelihood; the sampling is judged."""
+    """With flat priors the posterior of CMS κ_V and κ_F is close to the likelihood, and two samplers agree on it."""
     cms = published("cms-run2")
-    found = posterior.sample(prepare("kappa-vf", [cms]), draws=250, tune=150, chains=2)
+    problem = prepare("kappa-vf", [cms])
+    found, points = posterior.sample(problem, draws=250, tune=150, chains=2), posterior.weighted(problem)
+    assert points.converged
     likelihood = combine("kappa-vf", [cms])
     for name, estimate in likelihood.parameters.items():
         marginal = found.marginals[name]
         assert marginal.mean == pytest.approx(estimate.value, abs=0.25 * estimate.error)
         assert marginal.sd == pytest.approx(estimate.error, rel=0.15)
-        assert marginal.r_hat < 1.05
+        assert (marginal.r_hat or 9.9) < 1.05
         assert marginal.ess > 80
-    assert found.priors["kappa_V"] == "flat from 0 to 5"
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_two_samplers_agree() -> None:
-    """NUTS and weighted points share nothing but the likelihood: means and widths within their sampling errors."""
-    pytest.importorskip("nutpie")
-    problem = prepare("kappa-vf", [published("cms-run2")])
-    chains, points = posterior.sample(problem, draws=250, tune=150, chains=2), posterior.weighted(problem)
-    assert points.converged
-    for name, one in chains.marginals.items():
         other = points.marginals[name]
-        assert other.mean == pytest.approx(one.mean, abs=4 * one.sd / one.ess**0.5)
-        assert other.sd == pytest.approx(one.sd, rel=4 / (2 * one.ess) ** 0.5)
+        assert other.mean == pytest.approx(marginal.mean, abs=4 * marginal.sd / marginal.ess**0.5)
+        assert other.sd == pytest.approx(marginal.sd, rel=4 / (2 * marginal.ess) ** 0.5)
+    assert found.priors["kappa_V"] == "flat from 0 to 5"
 
 
 def test_weighted_posterior_of_one_number() -> None:

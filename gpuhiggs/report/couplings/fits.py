@@ -15,6 +15,7 @@ from ...interpret.combination import CL95
 from ...interpret.command import read_inputs
 from ...interpret.intervals import crossing
 from ...interpret.measurements import Measurements, check_overlap
+from ...interpret.models import VIEWS
 
 TOGETHER = "combination"
 
@@ -58,6 +59,7 @@ class Fits:
             self.own.append(item)
             joined += self._admit(str(folder), item, kept)
         self.together = tuple(joined)
+        self._inputs = cache(_inputs)
         self._fit = cache(self._fit_uncached)
         self._intervals = cache(self._intervals_uncached)
         self.problem = cache(self._problem_uncached)
@@ -87,7 +89,7 @@ class Fits:
 
     def inputs(self, which: str, model: str = "mu") -> list[Measurements]:
         """Return the measurements of a set as *model* takes them."""
-        return read_inputs(self.names(which), model)
+        return list(self._inputs(self.names(which), VIEWS.get(model, "strengths")))
 
     def title(self, which: str) -> str:
         """Return what a set is called in a legend."""
@@ -126,6 +128,11 @@ class Fits:
 
     def _intervals_uncached(self, which: str, model: str) -> dict[str, Interval]:
         return intervals(self.problem(which, model))
+
+
+def _inputs(names: tuple[str, ...], view: str) -> tuple[Measurements, ...]:
+    model = next((model for model, taken in VIEWS.items() if taken == view), "mu")
+    return tuple(read_inputs(names, model))
 
 
 def intervals(problem: Problem) -> dict[str, Interval]:

@@ -40,9 +40,9 @@ def summary(fits: Fits) -> Figure:
                     Row(group, parameter(name), name, fits.title(which), found.value, minus, found.plus or minus)
                 )
     for item in fits.own:
-        (entry,) = item.entries
-        label = f"own run, {DECAY.get(entry.decay, entry.decay)}"
-        rows.append(Row("own", label, entry.name, mathtext(item.title), entry.value, entry.minus, entry.plus))
+        for entry in item.entries:
+            label = f"own run, {DECAY.get(entry.decay, entry.decay)}"
+            rows.append(Row("own", label, entry.name, mathtext(item.title), entry.value, entry.minus, entry.plus))
     caption = (
         "Signal strengths μ = σ·B/(σ·B)_SM: for everything together, by production mode with the branching ratios of"
         " the SM, and by decay with its cross sections; bars are the 68 % intervals of the profile likelihood,"
