@@ -103,8 +103,8 @@ def run(
     job = Job.of(config, cache)
     for dataset in config.datasets:
         prepare(job.config_json, dataset.name)
-    if config.luminosity_table is not None:
-        luminosity.load(config.luminosity_table)
+    for table in {config.luminosity_table, *(dataset.luminosity_table for dataset in config.datasets)} - {None}:
+        luminosity.load(str(table))
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
     except OSError as error:

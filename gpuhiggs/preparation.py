@@ -152,7 +152,7 @@ UNIMPORTANT = (
     "nonprompt",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
-UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
+UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process", "luminosity_table")
 
 
 def fingerprint(config_json: str, dataset_name: str) -> str:
