@@ -11,10 +11,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bench.generate import Array, built_inputs, collection, gate_events, random_jets, two_body_decays, wrapped
-from gpuhiggs.kernels import dilepton
+from gpuhiggs.kernels import dilepton, diphoton
 from gpuhiggs.kernels import four_lepton as cms
 from gpuhiggs.kernels.jets import Jets
 from gpuhiggs.kernels.leptons import Electrons, FsrPhotons, Muons
+from gpuhiggs.kernels.photons import Photons
 from gpuhiggs.kernels.tight_leptons import TightElectrons, TightMuons
 
 Z_MASS, Z_WIDTH = 91.19, 2.5
@@ -159,5 +160,48 @@ def lepton_pair_fakes(n: int, content: PairContent, seed: int) -> dilepton.Input
         "electrons": collection(TightElectrons, n, event[~is_muon], of(electrons, ~is_muon)),
         "jets": collection(Jets, n, np.flatnonzero(away), {name: values[away] for name, values in jets.items()}),
         "puppi_met": {"pt": rng.exponential(content.met, n), "phi": rng.uniform(-np.pi, np.pi, n)},
+    })  # fmt: skip
+    return built
+
+
+# --- photons -------------------------------------------------------------------------------------------------------
+
+
+def photon_pair_fakes(n: int, genuine: tuple[bool, bool], seed: int) -> diphoton.Inputs:
+    """Return *n* pairs, the harder and the softer a photon or a jet: jets are wide and have hadrons around them."""
+    rng = np.random.default_rng(seed)
+    shape = (2, n)
+    is_photon = np.array(genuine)[:, None] & np.ones(shape, bool)
+    mass = 100.5 + rng.exponential(30.0, n) % 79
+    barrel = rng.random(shape) < 0.65
+    eta = np.where(
+        barrel, rng.uniform(-1.4, 1.4, shape), np.copysign(rng.uniform(1.6, 2.4, shape), rng.normal(size=shape))
+    )
+    pt1 = mass * rng.uniform(0.45, 0.55, n)
+    phi1 = rng.uniform(-3.1, 3.1, n)
+    pt2 = mass**2 / (2 * pt1 * (np.cosh(eta[0] - eta[1]) + 1))  # back to back
+    pt = np.stack([np.maximum(pt1, pt2), np.minimum(pt1, pt2)])
+    tight = rng.random(shape) < np.where(is_photon, np.where(barrel, 0.8, 0.7), np.where(barrel, 0.25, 0.35))
+    edge = np.where(barrel, 0.01015, 0.0272)
+    columns = {
+        "event": np.tile(np.arange(n), 2), "pt": pt, "eta": eta, "phi": np.stack([phi1, wrapped(phi1 + np.pi)]),
+        "r9": np.full(shape, 0.95), "hoe": np.zeros(shape), "sieie": np.where(tight, 0.9, 1.1) * edge,
+        "id": np.full(shape, 0.5), "iso_all": np.zeros(shape), "energy_err": np.ones(shape),
+        "iso_chg": np.where(is_photon, rng.exponential(0.01, shape), rng.exponential(0.08, shape)),
+        "photon_iso": np.zeros(shape), "track_iso": np.zeros(shape), "electron_veto": np.ones(shape, bool),
+        "is_barrel": barrel, "is_endcap": ~barrel,
+    }  # fmt: skip
+    nothing = np.zeros(0)
+    passing = dict.fromkeys(("triggers", "filters"), np.full(n, -1))
+
+    def empty(tuple_type: type) -> dict[str, Array]:
+        return collection(tuple_type, n, nothing.astype(int), dict.fromkeys(tuple_type._fields, nothing))  # type: ignore[attr-defined]
+
+    built: diphoton.Inputs = built_inputs(diphoton.Inputs, n, {
+        "events": {**gate_events(rng, n), **passing, "gen_weight": np.ones(n)},
+        "pile_up": {"rho": np.full(n, 20.0)},
+        "photons": collection(Photons, n, columns["event"], {name: values.ravel() for name, values in columns.items()}),
+        "muons": empty(TightMuons), "electrons": empty(TightElectrons), "jets": empty(Jets),
+        "met": {"pt": rng.exponential(20.0, n), "phi": rng.uniform(-np.pi, np.pi, n)},
     })  # fmt: skip
     return built

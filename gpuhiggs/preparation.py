@@ -114,6 +114,8 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
+    if config.nonprompt is not None:
+        unused = tuple(column for column in unused if column not in channel.region_columns)
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
     request = Request(
