@@ -115,6 +115,25 @@ def demo(
     raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
 
 
+@app.command(epilog="Example: gpuhiggs report gpuhiggs-demo --data atlas-run2")
+def report(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of finished runs, or folders that hold such folders.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements too; gpuhiggs combine --list shows all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the page and its files; by default the first folder.")
+    ] = None,
+) -> None:
+    """Write the full report of finished runs: one HTML page, its figures as PDF and PNG, the numbers behind them."""
+    from .report import command
+
+    raise typer.Exit(command.run(folders or [], data or [], output))
+
+
 cache_app = typer.Typer(name="cache", help="Look at a column cache, or make room in it.", no_args_is_help=True)
 app.add_typer(cache_app)
 _Folder = Annotated[Path, typer.Argument(help="The cache's folder.", show_default=False, exists=True, file_okay=False)]
@@ -356,6 +375,20 @@ def train(
 
     loaded, analysis = training.load(config)
     raise typer.Exit(training.run(loaded, analysis, output, workers=workers, overwrite=overwrite))
+
+
+@app.command(epilog="Example: gpuhiggs doctor --self-test --device cuda")
+def doctor(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Compare every kernel bit by bit on this machine.")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar="[cpu|cuda|auto]", help="What the self-test compares with.")] = "auto",
+    events: Annotated[int, typer.Option(min=1, help="Random events of each kernel.")] = 20_000,
+) -> None:
+    """Say what this machine has, what is known to go wrong with it, and what to do about that."""
+    from . import doctor as examination
+
+    raise typer.Exit(examination.run(device, self_test=self_test, n_events=events))
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import blinding, channels, file_list, variations
+from . import blinding, calibrated, channels, file_list, variation_tables, variations
 from .catalogue import lumi_mask
 from .channels import Channel
 from .config import DatasetConfig, RunConfig
@@ -32,10 +32,15 @@ class Prepared(NamedTuple):
     dataset: DatasetConfig
     channel: Channel
     specs: list[HistogramSpec]
-    variations: variations.Tables
+    variations: variation_tables.Tables
     request: Request
     cuts: launch.Record
     tables: launch.Record
+
+    def further_branches(self) -> list[str]:
+        """Return the branches that calibrations and variations ask for beside the kernel's columns."""
+        names = {extra.branch for extra in self.variations.extras if extra.calibrated < 0}
+        return sorted(names.union(*(one.branches for one in self.variations.calibrations.values())))
 
 
 def _trigger_bits(config: RunConfig, dataset: DatasetConfig) -> tuple[int, int]:
@@ -86,8 +91,12 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     mask = lumi_mask.load(config.lumi_mask) if config.lumi_mask and dataset.kind == "data" else None
     accept, veto = _trigger_bits(config, dataset)
     kernel = channel.program.namespace()
-    varied = variations.compile_variations(
-        config.variations, kernel, dataset.process, simulation=dataset.kind == "simulation"
+    varied = variation_tables.compile_variations(
+        config.variations,
+        kernel,
+        dataset.process,
+        simulation=dataset.kind == "simulation",
+        calibrations=config.calibrations,
     )
     record = gate.Dataset(
         simulation=int(dataset.kind == "simulation"),
@@ -168,8 +177,11 @@ def fingerprint(config_json: str, dataset_name: str) -> str:
         "kernels": launch.source_hash(prepared.channel.program),
         "regions": config.nonprompt is not None,
     }
+    calibrations = prepared.variations.calibrations
+    if calibrations:
+        parts["calibration"] = launch.source_hash(calibrated.PROGRAM)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
-    for table in _arrays(prepared.tables.value):
+    for table in _arrays((prepared.tables.value, *(one.tables for one in calibrations.values()))):
         digest.update(f"{table.dtype.str} {table.shape}".encode() + np.ascontiguousarray(table).tobytes())
     return digest.hexdigest()
 
@@ -182,18 +194,27 @@ def _arrays(value: tuple[Any, ...]) -> Iterator[np.ndarray]:
             yield np.asarray(entry)
 
 
+def opened_at(
+    prepared: Prepared, path: str, cache: ColumnCache | None = None
+) -> contextlib.AbstractContextManager[EventFile]:
+    """Open a file of the configuration where it is."""
+    return opened_by(prepared.config.redirectors, path, prepared.request.schema.trees, cache)
+
+
 @contextlib.contextmanager
-def opened_at(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+def opened_by(
+    redirectors: tuple[str, ...], path: str, trees: tuple[str, ...], cache: ColumnCache | None = None
+) -> Iterator[EventFile]:
     """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
-    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    *others, last = file_list.candidates(path, redirectors)
     with contextlib.ExitStack() as stack:
         for place in others:
             try:
-                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+                events = stack.enter_context(opened(place, trees, cache))
             except FileError as error:
                 _log.info("%s; the next redirector is asked", error)
             else:
                 break
         else:
-            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+            events = stack.enter_context(opened(last, trees, cache))
         yield events
