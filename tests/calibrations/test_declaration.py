@@ -56,10 +56,6 @@ WRONG: dict[str, tuple[Change, str]] = {
     "named twice": (lambda raw: jet(raw)["steps"].update(raw={"formula": "1"}), "quantities named twice: raw"),
     "missing momentum": (lambda raw: jet(raw).pop("met_pt_min"), "met_pt_min is needed where a step scales the pt"),
     "unknown weight": (replace(jet, weights=["b"]), "weights: no step 'b'; there are uncalibrated, jec"),
-    "weight of photons": (
-        lambda raw: raw["calibrations"]["photon"].update(weights=["size"]),
-        "photon: weights are of jet and event",
-    ),
     "pt of an event": (
         lambda raw: raw["calibrations"]["event"].update(
             met_pt_min=None, steps={"k_factor": {"formula": "1", "scales_pt": True}}
