@@ -31,6 +31,10 @@ at once."""
 STREAMS = 4
 """Requests at the same time: a worker's thread waits for the network rather than for its core."""
 
+_XROOTD = {"TimeoutResolution": 1, "ConnectionWindow": 10, "ConnectionRetry": 1}
+"""Settings of XRootD's client, unless the user's environment has them: seconds between looks at what has timed out (it
+has 15), seconds to wait for a server that does not answer (120), and how often (5)."""
+
 _GAP = 1 << 17
 """Bytes between two extents that are read rather than skipped: about what 1 Gbit/s carries in a millisecond."""
 _SPAN = 1 << 23
@@ -41,8 +45,19 @@ _BLOCK = 1 << 19
 """Bytes of a block of metadata."""
 _BLOCKS = 64
 
-_FATAL = re.compile(r"\[(?:3010|3011|3016)\]|No such file|Permission denied", re.IGNORECASE)
-"""XRootD's codes for: not authorized, not found, not a file (``XProtocol.hh``)."""
+_FATAL = re.compile(
+    r"\[(?:3010|3011|3016)\]|No such file|Permission denied|Invalid address|Name or service not known", re.IGNORECASE
+)
+"""XRootD's codes for: not authorized, not found, not a file (``XProtocol.hh``); and a server that there is not."""
+_UNREACHED = (
+    (re.compile(r"Invalid address|Name or service not known"), "there is no such server"),
+    (
+        re.compile(r"Connection error|Operation expired|Connect call failed|Socket timeout"),
+        "the server does not answer",
+    ),
+)
+_NOISE = re.compile(r"Failed to submit <.*> request: |ssl:default ")
+"""What the libraries say of themselves."""
 
 _T = TypeVar("_T")
 
@@ -68,8 +83,9 @@ def filesystem(url: str) -> tuple[Any, str]:
             raise MissingExtraError(feature, "fsspec-xrootd", "xrootd") from error
         from XRootD import client
 
-        if "XRD_TIMEOUTRESOLUTION" not in os.environ:
-            client.EnvPutInt("TimeoutResolution", 1)  # seconds between looks at what has timed out; it has 15
+        for name, value in _XROOTD.items():
+            if f"XRD_{name.upper()}" not in os.environ:
+                client.EnvPutInt(name, value)
         options: dict[str, Any] = {"timeout": TIMEOUT}
     elif protocol in ("http", "https"):
         import aiohttp
@@ -178,7 +194,11 @@ def _said(error: BaseException) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in (404, 410):
         return "no such file"
-    return f"{type(error).__name__}: {str(error).strip()}".rstrip(": ")
+    text = _NOISE.sub("", str(error)).strip()
+    for pattern, meaning in _UNREACHED:
+        if pattern.search(text):
+            return f"{meaning}: {text}"
+    return f"{type(error).__name__}: {text}".rstrip(": ")
 
 
 class _Blocks(io.RawIOBase):
