@@ -16,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..errors import FileError, MissingExtraError
 from .source import Extent, neighbours
@@ -28,6 +29,11 @@ ATTEMPTS = 5
 PAUSE = 0.5
 """Seconds before the second attempt; doubled each time, and up to half as much again, so that workers do not come back
 at once."""
+_SILENCE = 60.0
+"""Seconds after a server has not answered to any attempt, during which it is asked but once: a hundred of its files are
+not to take a hundred times as long to be given up."""
+_silent: dict[str, float] = {}
+"""When servers were given up."""
 STREAMS = 4
 """Requests at the same time: a worker's thread waits for the network rather than for its core."""
 
@@ -154,12 +160,16 @@ class RemoteSource:
 
     def _attempt(self, request: Callable[[], _T]) -> _T:
         """Do what may fail for a reason that passes."""
-        for attempt in range(1, ATTEMPTS + 1):
+        server = urlsplit(self.path).netloc
+        attempts = 1 if time.monotonic() - _silent.get(server, -_SILENCE) < _SILENCE else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 return request()
             except Exception as raised:
                 error = _cause(raised)
-                if attempt == ATTEMPTS or not _may_pass(error):
+                if attempt == attempts or not _may_pass(error):
+                    if _meaning(str(error)):
+                        _silent[server] = time.monotonic()
                     msg = f"{_said(error)}" + (f" ({attempt} attempts)" if attempt > 1 else "")
                     raise FileError(msg) from raised
                 pause = PAUSE * 2 ** (attempt - 1) * (1 + random.random() / 2)
@@ -195,10 +205,12 @@ def _said(error: BaseException) -> str:
     if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in (404, 410):
         return "no such file"
     text = _NOISE.sub("", str(error)).strip()
-    for pattern, meaning in _UNREACHED:
-        if pattern.search(text):
-            return f"{meaning}: {text}"
-    return f"{type(error).__name__}: {text}".rstrip(": ")
+    return f"{_meaning(text) or type(error).__name__}: {text}".rstrip(": ")
+
+
+def _meaning(text: str) -> str:
+    """Say what is wrong with a server that was not reached; nothing if it was."""
+    return next((meaning for pattern, meaning in _UNREACHED if pattern.search(text)), "")
 
 
 class _Blocks(io.RawIOBase):

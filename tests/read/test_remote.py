@@ -58,6 +58,7 @@ def folder(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(remote, "PAUSE", 0.01)
+    monkeypatch.setattr(remote, "_silent", {})
     yield
     close_idle()
 
