@@ -170,6 +170,7 @@ class RemoteSource:
                 if attempt == attempts or not _may_pass(error):
                     if _meaning(str(error)):
                         _silent[server] = time.monotonic()
+                    _forget_handles(self._system)
                     msg = f"{_said(error)}" + (f" ({attempt} attempts)" if attempt > 1 else "")
                     raise FileError(msg) from raised
                 pause = PAUSE * 2 ** (attempt - 1) * (1 + random.random() / 2)
@@ -183,6 +184,13 @@ class RemoteSource:
 
     def close(self) -> None:
         """Nothing is held open here: fsspec keeps connections for the next file."""
+
+
+def _forget_handles(system: Any) -> None:
+    """Forget the open files of a server that may be gone: fsspec-xrootd would say at exit that it cannot close them."""
+    handles = getattr(getattr(system, "_readonly_filehandle_cache", None), "_cache", None)
+    if isinstance(handles, dict):
+        handles.clear()
 
 
 def _cause(error: BaseException) -> BaseException:
