@@ -34,7 +34,7 @@ def test_weight_is_the_chance_of_the_choice(particles: Any, number: int, ways: l
     fakes = FakeLeptons(jets, particles([[] for _ in range(4)]), number, np.random.default_rng(1))
     assert fakes.weight == pytest.approx(CHANCE**number * np.array(ways))
     made = fakes.with_muons(_empty(MUON, 4)), fakes.with_electrons(_empty(ELECTRON, 4))
-    per_event = sum(np.bincount(one.event, minlength=4) for one in made)
+    per_event = np.sum([np.bincount(one.event, minlength=4) for one in made], axis=0)
     assert per_event.tolist() == [number if n else 0 for n in ways]
 
 
