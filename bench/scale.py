@@ -8,7 +8,7 @@ four-lepton channel with the nominal alone and with 40 shifts and 100 weights. C
 whose processor time is divided by the items; so is the wall time inside commits to the ledger, fsync included. Its
 memory is read as the items add up. The ledger lies in the folder for temporary files, which must be on a disk.
 
-With ``--scaling`` each item runs the kernel over a million events in memory instead, on one and on two workers in turns.
+With ``--scaling`` each item runs the kernel over a million events in memory instead, on one worker and on two.
 """
 
 from __future__ import annotations
