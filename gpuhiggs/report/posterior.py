@@ -18,6 +18,8 @@ from .statistics import Statistics, readable
 from .style import COLORS, heading
 
 PANELS = 6
+SHORT = 400
+"""Draws of each of four chains, at first."""
 BINS = 40
 
 
@@ -30,11 +32,19 @@ def blocks(statistics: Statistics, names: list[str]) -> list[Block]:
         Parameters by importance; the first few are drawn.
     """
     try:
-        found = sample_posterior(statistics.model, statistics.data)
+        found = _sampled(statistics)
     except (MissingExtraError, RunError) as error:
         return [Missing("Posterior", str(error))]
     shown = [name for name in names if name in found.names][:PANELS]
     return [_figure(statistics, found, shown), _table(found)]
+
+
+def _sampled(statistics: Statistics) -> Posterior:
+    """Sample shortly first: most models need no more."""
+    try:
+        return sample_posterior(statistics.model, statistics.data, draws=SHORT, tune=SHORT)
+    except RunError:
+        return sample_posterior(statistics.model, statistics.data)
 
 
 def _figure(statistics: Statistics, found: Posterior, shown: list[str]) -> Figure:
