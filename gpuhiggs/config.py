@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from . import channel_file
+from . import calibration_config, channel_file
+from .calibration_config import CalibrationConfig
 from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
@@ -201,6 +202,8 @@ class RunConfig(Model):
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)
+    calibrations: dict[str, CalibrationConfig] = Field(default_factory=dict)
+    """What is found of objects, or of the event, before the channel's kernel sees them."""
     variations: VariationsConfig | None = None
     """Systematic variations; none if not given."""
     nonprompt: NonPromptConfig | None = None
@@ -218,6 +221,7 @@ class RunConfig(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        calibration_config.check(self.calibrations)
         names = [dataset.name for dataset in self.datasets]
         if twice := {name for name in names if names.count(name) > 1}:
             msg = f"datasets named twice: {', '.join(sorted(twice))}"
@@ -311,10 +315,23 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
+    for key in {"calibrations", "variations"} & set(raw):
+        raw[key] = _with_places(raw[key], path.parent)
     for key in ("lumi_mask", "luminosity_table"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute(raw[key], path.parent)
     return validate(RunConfig, raw, str(path))
+
+
+def _with_places(tree: Any, folder: Path) -> Any:
+    """Return a tree of mappings whose corrections' files are relative to a folder no more."""
+    if not isinstance(tree, dict):
+        return tree
+    found = {key: _with_places(value, folder) for key, value in tree.items()}
+    correction = found.get("correction")
+    if isinstance(correction, dict) and isinstance(correction.get("file"), str):
+        found["correction"] = {**correction, "file": absolute(correction["file"], folder)}
+    return found
 
 
 def with_execution(config: RunConfig, changed: Mapping[str, Any]) -> RunConfig:

@@ -14,11 +14,12 @@ from typing import NamedTuple
 from . import fill as sums
 from . import four_vector as p4
 from . import zz
+from .four_lepton_tags import CATEGORIES
 from .language import Positive, scalar
 from .loose import cell, fill_combination, pair_of_cells
 from .pairs import bare_pair, dressed_pair, is_z, off_shell
 
-N_PRODUCTION = 5
+N_PRODUCTION = len(CATEGORIES)
 """Production categories of the channel."""
 
 REGIONS = ("3P1F", "2P2F", "SS", "SS 2F")

@@ -20,10 +20,10 @@ def _categories(histogram: str) -> tuple[str, ...]:
 
 
 def _unused(selection: SelectionConfig) -> tuple[str, ...]:
-    """Read either the electron BDT or the file's own working point; jets are counted only."""
+    """Read either the electron BDT or the file's own working point."""
     if selection.cuts.get("electron", {}).get("use_wp90") == 1:
-        return ("jets.mass", "electrons.bdt", "electrons.delta_eta_sc")
-    return ("jets.mass", "electrons.bdt_wp90")
+        return ("electrons.bdt", "electrons.delta_eta_sc")
+    return ("electrons.bdt_wp90",)
 
 
 def _regions(selection: SelectionConfig, specs: Sequence[HistogramSpec]) -> list[HistogramSpec]:

@@ -52,7 +52,7 @@ def sample(run: Callable[..., Run], simulation: dict[str, Any], only_fakes: list
 def truth(run: Callable[..., Run], only_fakes: list[Any]) -> np.ndarray:
     """Events with fakes in the signal region: by category and final state."""
     found = run(SELECTION, PRIMARY, only_fakes, {}, unblind=True)
-    return np.asarray(total(found.tally.counts, "data", "m4l").reshape(5, 3, -1))
+    return np.asarray(total(found.tally.counts, "data", "m4l").reshape(7, 3, -1))
 
 
 def chi2(value: np.ndarray, error: np.ndarray, truth: np.ndarray) -> float:
@@ -101,14 +101,14 @@ def test_shape_and_categories_of_the_template(sample: Run, truth: np.ndarray) ->
     estimate = backgrounds.estimate(sample.config, sample.tally)
     assert estimate is not None
     template = estimate.templates["m4l"]
-    value, variance = (np.asarray(x)[:15] for x in (template.values(flow=True), template.variances(flow=True)))
+    value, variance = (np.asarray(x)[:21] for x in (template.values(flow=True), template.variances(flow=True)))
     merged = value.sum(axis=0), variance.sum(axis=0)
     seen = truth.sum(axis=(0, 1))
     filled = seen > 5
     assert filled.sum() > 20
     distance = ((merged[0] - seen)[filled] ** 2 / (merged[1] + seen)[filled]).sum()
     assert distance < 1.7 * filled.sum()
-    by_category, of_truth = value.reshape(5, 3, -1).sum(axis=(1, 2)), truth.sum(axis=(1, 2))
+    by_category, of_truth = value.reshape(7, 3, -1).sum(axis=(1, 2)), truth.sum(axis=(1, 2))
     assert np.all(abs(by_category - of_truth) < 4 * np.sqrt(of_truth) + 0.2 * of_truth + 1e-9)
     assert {one.parameter for one in estimate.uncertainties} == {"ZX_4mu", "ZX_4e", "ZX_2e2mu"}
     assert set(estimate.control) == {"m4l_3P1F", "m4l_2P2F", "m4l_SS", "m4l_SS_2F"}
