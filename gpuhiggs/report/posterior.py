@@ -18,8 +18,8 @@ from .statistics import Statistics, readable
 from .style import COLORS, heading
 
 PANELS = 6
-SHORT = 400
-"""Draws of each of four chains, at first."""
+DRAWS, TUNE = 1000, 400
+"""Of each of four chains."""
 BINS = 40
 
 
@@ -32,26 +32,18 @@ def blocks(statistics: Statistics, names: list[str]) -> list[Block]:
         Parameters by importance; the first few are drawn.
     """
     try:
-        found = _sampled(statistics)
+        found = sample_posterior(statistics.model, statistics.data, draws=DRAWS, tune=TUNE, profile_bins=True)
     except (MissingExtraError, RunError) as error:
         return [Missing("Posterior", str(error))]
     shown = [name for name in names if name in found.names][:PANELS]
     return [_figure(statistics, found, shown), _table(found)]
 
 
-def _sampled(statistics: Statistics) -> Posterior:
-    """Sample shortly first: most models need no more."""
-    try:
-        return sample_posterior(statistics.model, statistics.data, draws=SHORT, tune=SHORT)
-    except RunError:
-        return sample_posterior(statistics.model, statistics.data)
-
-
 def _figure(statistics: Statistics, found: Posterior, shown: list[str]) -> Figure:
     caption = (
         f"{statistics.what}. Marginal posteriors, {found.draws.shape[0]} chains of {found.draws.shape[1]} draws "
         "(NUTS); shaded: the central 68 %. Dotted: the prior of a nuisance parameter. "
-        "The prior of the signal strength is flat."
+        "The prior of the signal strength is flat; the factors of the simulation's statistics are at their best."
     )
     tables = []
     for name in shown:
