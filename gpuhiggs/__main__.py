@@ -294,7 +294,8 @@ def combine(
     operator: Annotated[list[str] | None, typer.Option(help="SMEFT operators to fit together.")] = None,
     plane: Annotated[int, typer.Option(min=0, help="Profile a plane of N x N points (models of two numbers).")] = 0,
     posterior: Annotated[
-        bool, typer.Option(help="Sample the posterior too, flat priors (needs the extra bayes).")
+        bool,
+        typer.Option(help="Sample the posterior too, with flat priors; a difficult one by NUTS (the extra bayes)."),
     ] = False,
     repair: Annotated[bool, typer.Option(help="Repair a correlation matrix that is not positive definite.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show every model and every set of measurements.")] = False,
@@ -375,6 +376,20 @@ def train(
 
     loaded, analysis = training.load(config)
     raise typer.Exit(training.run(loaded, analysis, output, workers=workers, overwrite=overwrite))
+
+
+@app.command(epilog="Example: gpuhiggs doctor --self-test --device cuda")
+def doctor(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Compare every kernel bit by bit on this machine.")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar="[cpu|cuda|auto]", help="What the self-test compares with.")] = "auto",
+    events: Annotated[int, typer.Option(min=1, help="Random events of each kernel.")] = 20_000,
+) -> None:
+    """Say what this machine has, what is known to go wrong with it, and what to do about that."""
+    from . import doctor as examination
+
+    raise typer.Exit(examination.run(device, self_test=self_test, n_events=events))
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Columns: what a kernel asks for, and the flat arrays that it gets.
+"""Columns: what a kernel asks for, and the flat arrays that it gets and fills.
 
 The NamedTuple ``Inputs`` of a channel's kernel is the whole declaration: its fields are collections, their fields are
 columns of a stated type, and a collection with ``offsets`` has objects, one without has one entry an event. Exactly
@@ -8,12 +8,13 @@ these columns are read.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .errors import FileError
+from .kernels.fill import Counter
 from .kernels.language import fields, leaf_kind
 
 
@@ -76,6 +77,21 @@ def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.nd
     return inputs(*collections)
 
 
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Return the events of several ``Inputs`` of one type as one."""
+    first = parts[0]
+    collections = []
+    for name in first._fields:
+        pieces = [getattr(part, name) for part in parts]
+        columns = {field: np.concatenate([getattr(piece, field) for piece in pieces]) for field in pieces[0]._fields}
+        if OFFSETS in columns:
+            starts = np.cumsum([0, *(piece.offsets[-1] for piece in pieces)])
+            moved = [piece.offsets[1:] + start for piece, start in zip(pieces, starts[:-1], strict=True)]
+            columns[OFFSETS] = np.concatenate([[0], *moved])
+        collections.append(type(pieces[0])(**columns))
+    return type(first)(*collections)
+
+
 def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool = True) -> list[tuple[int, int]]:
     """Cut a range of events so that no bin can overflow in one launch: of *limit* events and objects.
 
@@ -97,3 +113,26 @@ def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool
         ranges.append((start, stop))
         start = stop
     return ranges
+
+
+def outputs(namespace: Any, histograms: Any, capacity: int, features: int | None = None) -> Any:
+    """Return fresh outputs of a channel's kernel module around a set of histograms.
+
+    Parameters
+    ----------
+    capacity
+        How many selected events there is room for.
+    features
+        How many features each of these has, where they are recorded, with the score after them.
+    """
+    selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
+    for field, hint in fields(namespace.Selected).items():
+        if field not in selected:
+            width = 1 if field != "features" else 0 if features is None else features + 1
+            selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
+    return namespace.Out(
+        errors=np.zeros(2, np.int64),
+        cutflow=Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
+        histograms=histograms,
+        selected=namespace.Selected(**selected),
+    )

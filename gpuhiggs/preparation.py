@@ -123,6 +123,8 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
+    if config.nonprompt is not None:
+        unused = tuple(column for column in unused if column not in channel.region_columns)
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
     request = Request(
@@ -161,7 +163,7 @@ UNIMPORTANT = (
     "nonprompt",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
-UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
+UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process", "luminosity_table")
 
 
 def fingerprint(config_json: str, dataset_name: str) -> str:
@@ -192,18 +194,27 @@ def _arrays(value: tuple[Any, ...]) -> Iterator[np.ndarray]:
             yield np.asarray(entry)
 
 
+def opened_at(
+    prepared: Prepared, path: str, cache: ColumnCache | None = None
+) -> contextlib.AbstractContextManager[EventFile]:
+    """Open a file of the configuration where it is."""
+    return opened_by(prepared.config.redirectors, path, prepared.request.schema.trees, cache)
+
+
 @contextlib.contextmanager
-def opened_at(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+def opened_by(
+    redirectors: tuple[str, ...], path: str, trees: tuple[str, ...], cache: ColumnCache | None = None
+) -> Iterator[EventFile]:
     """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
-    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    *others, last = file_list.candidates(path, redirectors)
     with contextlib.ExitStack() as stack:
         for place in others:
             try:
-                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+                events = stack.enter_context(opened(place, trees, cache))
             except FileError as error:
                 _log.info("%s; the next redirector is asked", error)
             else:
                 break
         else:
-            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+            events = stack.enter_context(opened(last, trees, cache))
         yield events

@@ -6,6 +6,7 @@ the memory is the CPU build, at the addresses that a GPU would get.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 
 from gpuhiggs.backend.card import OutOfMemory
 from gpuhiggs.kernels import launch, launch_cuda
-from gpuhiggs.kernels.language import PLAIN, TALLY, leaves
+from gpuhiggs.kernels.language import TALLY, leaves
 from gpuhiggs.kernels.launch import Loop, Program
 
 
@@ -58,6 +59,17 @@ class FakeStream:
         assert shared_bytes <= 48 * 1024
         self._queue.append(lambda: kernel(*arguments))
         self._card.launched += 1
+
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        self._queue.append(lambda: _copy(_bytes(target, nbytes), _bytes(source, nbytes)))
+
+    def mark(self) -> list[float]:
+        time_of: list[float] = []
+        self._queue.append(lambda: time_of.append(time.perf_counter()))
+        return time_of
+
+    def seconds(self, first: list[float], last: list[float]) -> float:
+        return last[0] - first[0]
 
     def wait(self) -> None:
         queue, self._queue = self._queue, []
@@ -137,7 +149,7 @@ class FakeCard:
             *others, out = records
             slots = _bytes(out, 8 * len(list(leaves(program.argument_types()[3])))).view(np.uint64).copy()
             for number, leaf in enumerate(leaves(program.argument_types()[3])):
-                if leaf.role != PLAIN and TALLY <= leaf.role <= launch_cuda.LEVELS[name]:
+                if TALLY <= leaf.role <= launch_cuda.LEVELS[name]:
                     assert slots[number] < cells, "sums in shared memory are numbered"
                     slots[number] = sums + 8 * int(slots[number])
             launch.compiled(program)(first, last, shifts, gates, *others, slots.ctypes.data)

@@ -17,10 +17,10 @@ from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.tally import Tally
 
-from .conftest import Run, total
+from .conftest import Run, emptied, total
 
 SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
-NONPROMPT = {"process": "ZX", "prompt": ["WZ", "ZZ"], "systematic": 0.05}
+NONPROMPT = {"process": "ZX", "prompt": ["ZZ"], "electroweak": ["WZ"], "systematic": 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
     nothing = (fakes.four_lepton_fakes(50, fakes.ZZ, 8), 1e-9)
     return run(
         SELECTION, PRIMARY, only_fakes, {"H": nothing, "ZZ": nothing}, model=MODEL, unblind=True,
-        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"]},
+        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"], "electroweak": []},
     )  # fmt: skip
 
 
@@ -233,17 +233,6 @@ def test_a_negative_rate_is_zero_and_said() -> None:
 def test_a_flavour_without_any_object_is_an_error() -> None:
     with pytest.raises(InputError, match="no rate of muons can be measured: 0 are selected and 0 fail"):
         rates_of([0, 0, 0, 0], [0, 0, 0, 0])
-
-
-def emptied(run: Run, names: tuple[str, ...], value: int = 0) -> Tally:
-    """Return a run's sums with histograms of the data emptied."""
-    sums = {
-        key: Wide.of(np.full(wide.high.shape, value)) if key[0] == "data" and key[1].startswith(names) else wide
-        for key, wide in run.tally.counts.sums.items()
-    }
-    tally = Tally()
-    tally.restore(run.tally.complete, Counts(sums))
-    return tally
 
 
 def test_empty_control_regions(sample: Run) -> None:
