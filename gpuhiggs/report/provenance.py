@@ -83,24 +83,26 @@ def _places(names: Sequence[str], datasets: Sequence[str]) -> str:
     return " (in every dataset)" if everywhere else f" ({', '.join(names)})"
 
 
-_FALSE = re.compile(r"no (\S+): taken as false")
 _SHOWN = 3
 """So many names stand in one line of a terminal."""
 
 
-def briefly(warnings: list[str]) -> tuple[str, ...]:
+def briefly(warnings: Sequence[str], datasets: Sequence[str]) -> tuple[str, ...]:
     """Say the same in few lines: trigger paths that files do not have are counted; the report names them all."""
     found, absent = [], []
-    for text in merged(warnings):
-        if match := _FALSE.match(text):
-            absent.append(match.group(1))
+    for warning in warnings:
+        dataset, _, text = warning.partition(": ")
+        if dataset in datasets and (branch := _ABSENT.fullmatch(_IN_FILES.sub("", text))):
+            absent.append(branch[1])
         else:
-            found.append(text)
+            found.append(warning)
+    absent = list(dict.fromkeys(absent))
+    lines = list(merged(found, datasets))
     if absent:
         more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
         names = ", ".join(absent[:_SHOWN])
-        found.append(f"{len(absent)} trigger paths are not in all files, and taken as false there: {names}{more}")
-    return tuple(found)
+        lines.append(f"{len(absent)} trigger paths are not in all files, and taken as false there: {names}{more}")
+    return tuple(lines)
 
 
 def again(run: Record) -> Words:

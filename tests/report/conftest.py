@@ -15,7 +15,7 @@ from gpuhiggs.report.figure import Section
 MODEL = {
     "histogram": "m4l",
     "edges": [70, 90, 110, 130, 150, 170],
-    "channels": {"untagged": "untagged*", "tagged": "VH* | ttH*"},
+    "channels": {"untagged": "untagged*", "tagged": "V* | ttH*"},
     "signals": ["H"],
     "luminosity_uncertainty": 0.02,
     "normalisations": [{"parameter": "theory_H", "processes": ["H"], "up": 1.1}],
@@ -44,7 +44,7 @@ def finished_config(
         {"name": "sig", "process": "H", "kind": "simulation", "cross_section": 0.04, "files": files["signal"]},
         {"name": "bkg", "process": "ZZ", "kind": "simulation", "cross_section": 0.2, "files": files["background"]},
         {"name": "data", "process": "data", "kind": "data", "primary_dataset": "First", "files": files["data"]},
-        luminosity=1.0, sqrt_s=13, model=MODEL, title="Test",
+        luminosity=1.0, sqrt_s=13, unblind=True, model=MODEL, title="Test",
         processes={"H": {"label": "$H$", "color": "#bd1f01"}, "ZZ": {"label": "$ZZ^*$"}},
     )  # fmt: skip
 

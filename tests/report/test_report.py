@@ -135,7 +135,7 @@ def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], s
         command.run([folder], [], tmp_path / "report")
         return text_of(tmp_path / "report")
 
-    def unsampled(*_: Any) -> Any:
+    def unsampled(*_: Any, **__: Any) -> Any:
         msg = "not sampled"
         raise RunError(msg)
 
