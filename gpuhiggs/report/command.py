@@ -88,7 +88,7 @@ def _sections(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
     for one in runs:
         own = run_sections.full(one)
         sections += own if len(runs) == 1 else [grouped(section, one.name) for section in own]
-    sections += _couplings(runs, data)
+    sections += [grouped(section, "couplings") for section in _couplings(runs, data)]
     return [*sections, Section("missing", "What is missing", provenance.missing(sections))]
 
 

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from gpuhiggs.config import RunConfig
-from gpuhiggs.report import command, page, process, record, run_sections
-from gpuhiggs.report.figure import Section
+from gpuhiggs.report import command, couplings, page, process, record, run_sections
+from gpuhiggs.report.figure import Section, Table
+from gpuhiggs.report.numbers import Column, Numbers
 
 MODEL = {
     "histogram": "m4l",
@@ -20,6 +21,10 @@ MODEL = {
     "luminosity_uncertainty": 0.02,
     "normalisations": [{"parameter": "theory_H", "processes": ["H"], "up": 1.1}],
 }
+
+KAPPA = Numbers((Column("kappa", ["kappa_V"], independent=True), Column("value", [1.04])))
+INTERPRETATION = Section("strengths", "Couplings", [Table("parameters", "Fitted couplings", "Words.", KAPPA)])
+"""What stands for the interpretation: with names that a run's own sections have too."""
 
 
 @pytest.fixture(scope="session")
@@ -71,5 +76,6 @@ def reported(finished: Path, sections: list[Section], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_sections, "full", lambda _: sections)
+        patch.setattr(couplings, "sections", lambda *_: [INTERPRETATION])  # are tested by themselves
         assert command.run([finished], [], folder) == 0
     return folder
