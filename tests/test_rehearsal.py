@@ -34,7 +34,7 @@ class Rehearsed(NamedTuple):
 
     sums: str
 
-    def __call__(self, task: ListedFile | WorkItem) -> FileInfo | Partial | Failure:
+    def step(self, task: ListedFile | WorkItem) -> FileInfo | Partial | Failure:
         start, stop = (task.start, task.stop) if isinstance(task, WorkItem) else (0, 0)
         if task.path.endswith(BROKEN):
             return Failure(task.dataset, task.path, start, stop, f"{task.path}: no such file", transient=True)
@@ -81,12 +81,14 @@ def test_full_run_2(
     memory: list[int] = []
     stop_at: list[int] = [STOPPED_AT]
 
+    rehearsed = Rehearsed(str(tmp_path / "sums"))
+
     @contextlib.contextmanager
     def rehearsing(*_: Any) -> Iterator[Mapper]:
         with cluster.local(2) as client:
 
             def apply(_: Callable[[Any], Any], work: Work) -> Iterator[Any]:
-                for done, result in enumerate(cluster.mapper(client)(Rehearsed(str(tmp_path / "sums")), work)):
+                for done, result in enumerate(cluster.mapper(client)(rehearsed.step, work)):
                     if done % 1000 == 999:
                         memory.append(resident())
                     if stop_at and done == stop_at[0]:
