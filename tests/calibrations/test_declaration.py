@@ -182,3 +182,14 @@ def test_a_missing_branch_is_named(shared: Path, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(raw))
     [failure] = engine.run(config.load(path)).failures
     assert "no branch Nothing" in failure.error
+
+
+def test_what_is_in_no_bin_is_named(shared: Path, tmp_path: Path) -> None:
+    """Scale factors end at |η| = 2.5, beyond which their binning has no flow, and nobody has said where they hold."""
+    path = write(tmp_path, shared / "data" / "cms" / "ttH_HToGG_M125_2017_100ev.root", variations=None)
+    raw = yaml.safe_load(path.read_text())
+    del raw["calibrations"]["jet"]["steps"]["b_tag"]["where"]
+    path.write_text(yaml.safe_dump(raw))
+    [failure] = engine.run(config.load(path)).failures
+    assert "calibrations.jet: b_tag has no value for " in failure.error
+    assert "`where` can leave objects out" in failure.error
