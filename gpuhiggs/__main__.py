@@ -37,6 +37,9 @@ def run(
         typer.Option(help="A channel of your own, a Python file, instead of the configuration's selection."),
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
+    device: Annotated[
+        str | None, typer.Option(metavar="[cpu|cuda|auto]", help="Where kernels run; auto: on a GPU if there is one.")
+    ] = None,
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
@@ -66,9 +69,8 @@ def run(
         from .report import dry_run as estimation
 
         raise typer.Exit(estimation.run(loaded, workers=workers, limit_files=limit_files))
-    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None}
-    execution = loaded.execution.model_copy(update={key: value for key, value in changed.items() if value is not None})
-    loaded = loaded.model_copy(update={"execution": execution})
+    changed = {"max_failures": max_failures, "allow_partial": allow_partial or None, "device": device}
+    loaded = configuration.with_execution(loaded, {key: value for key, value in changed.items() if value is not None})
     status = process.run(
         loaded,
         output,
@@ -87,12 +89,16 @@ def retry(
     folder: Annotated[Path, typer.Argument(help="The folder of a run that is not complete.", show_default=False)],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
     scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    device: Annotated[
+        str | None, typer.Option(metavar="[cpu|cuda|auto]", help="Where kernels run; by default as before.")
+    ] = None,
 ) -> None:
     """Do what is missing of a run: files that failed, and what was not reached when it was stopped."""
     from . import config as configuration
     from .report import process
 
     loaded = configuration.load(folder / "config.yaml")
+    loaded = configuration.with_execution(loaded, {} if device is None else {"device": device})
     raise typer.Exit(process.run(loaded, folder, workers=workers, resume=True, scheduler=scheduler))
 
 

@@ -63,9 +63,26 @@ def local(workers: int) -> Iterator[Client]:
         yield client
 
 
+def cuda_settings(threads: int) -> dict[str, Any]:
+    """Return how workers on GPUs are started: a process a GPU, *threads* of which read for it.
+
+    A worker's device memory is not spilled: chunks are bounded, and halved where they do not fit.
+    """
+    return {
+        "threads_per_worker": threads,
+        "device_memory_limit": 0,
+        "protocol": "tcp",
+        "host": "127.0.0.1",
+        "dashboard_address": "127.0.0.1:0",
+        "silence_logs": logging.ERROR,
+    }
+
+
 @contextmanager
-def cuda() -> Iterator[Client]:
+def cuda(threads: int = 1) -> Iterator[Client]:
     """Start one process for each GPU of this machine; yield their client.
+
+    Other workers, with GPUs or without, may join at its scheduler.
 
     Raises
     ------
@@ -80,9 +97,7 @@ def cuda() -> Iterator[Client]:
         feature = "a cluster of GPUs"
         raise MissingExtraError(feature, "dask-cuda", "cuda13") from error
     try:
-        cluster = LocalCUDACluster(
-            threads_per_worker=1, device_memory_limit=0, host="127.0.0.1", dashboard_address="127.0.0.1:0"
-        )
+        cluster = LocalCUDACluster(**cuda_settings(threads))
     except Exception as error:  # what is raised without a driver is NVML's own
         msg = f"no GPU can be used: {type(error).__name__}: {error}"
         raise InputError(msg) from error

@@ -12,6 +12,8 @@ class ExecutionConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
+    device: Literal["cpu", "cuda", "auto"] = "cpu"
+    """Where kernels run; auto: on a GPU where there is one that can be used."""
     attempts: int = Field(default=3, ge=1, le=100)
     """How often a file or a range of events is tried before it is left out."""
     back_off: float = Field(default=1.0, ge=0, le=3600)

@@ -74,11 +74,14 @@ def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.nd
     return inputs(*collections)
 
 
-def launch_ranges(columns: Any, first: int, last: int, limit: int) -> list[tuple[int, int]]:
+def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool = True) -> list[tuple[int, int]]:
     """Cut a range of events so that no bin can overflow in one launch: of *limit* events and objects.
 
-    A body may fill a bin once an event and once an object of each collection, unless its channel says more.
+    A body may fill a bin once an event and, with *objects*, once an object of each collection, unless its channel says
+    more.
     """
+    if not objects:
+        return [(start, min(start + limit, last)) for start in range(first, last, limit)]
     all_offsets = [collection.offsets for collection in columns if OFFSETS in collection._fields]
 
     def fills(event: int) -> int:

@@ -277,6 +277,18 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
     return validate(RunConfig, raw, str(path))
 
 
+def with_execution(config: RunConfig, changed: Mapping[str, Any]) -> RunConfig:
+    """Replace what the command line says of how a run is carried out.
+
+    Raises
+    ------
+    ConfigError
+        If a value is none of those possible.
+    """
+    execution = validate(ExecutionConfig, config.execution.model_dump() | dict(changed), "command line")
+    return config.model_copy(update={"execution": execution})
+
+
 def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
     """Build a model, with errors that say where and what is known."""
     try:

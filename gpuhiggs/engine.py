@@ -15,7 +15,7 @@ from . import channels, inspection, processing
 from .books import Books, Progress
 from .catalogue import luminosity
 from .config import RunConfig
-from .errors import ConfigError, FileError, GpuhiggsError, RunError
+from .errors import ConfigError, DeviceLostError, FileError, GpuhiggsError, RunError
 from .kernels import launch
 from .ledger import Ledger
 from .preparation import fingerprint, prepare
@@ -67,7 +67,7 @@ def _explained(error: Exception, path: str) -> str:
 
 def is_transient(error: Exception) -> bool:
     """Whether another attempt may go better: not if the file was read and is not what it should be."""
-    return isinstance(error, FileError) or not isinstance(error, GpuhiggsError)
+    return isinstance(error, FileError | DeviceLostError) or not isinstance(error, GpuhiggsError)
 
 
 def run(

@@ -5,9 +5,11 @@
     GpuhiggsError
     ├── InputError          what the user gave cannot be used: exit status 2
     │   ├── ConfigError     the configuration: an unknown key, a value out of range
+    │   ├── DeviceError     no GPU that could be used, where one was asked for
     │   ├── FileError       an event file: missing, truncated, not ROOT
     │   └── SchemaError     a tree or branch that the channel needs is not in the file
     ├── RunError            the run could not finish: exit status 1
+    │   └── DeviceLostError the GPU failed while it was at work
     └── MissingExtraError   a feature needs an optional package: exit status 2
 """
 
@@ -40,6 +42,14 @@ class SchemaError(InputError):
 
 class RunError(GpuhiggsError):
     """A run could not be finished."""
+
+
+class DeviceError(InputError):
+    """There is no GPU that could be used, where one was asked for; the message says why, and what to do."""
+
+
+class DeviceLostError(RunError):
+    """The GPU failed while it was at work; the same work may go well elsewhere."""
 
 
 class MissingExtraError(InputError):

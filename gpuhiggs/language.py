@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from .kernels import four_vector as p4
 from .kernels import real
-from .kernels.histogram import Histogram, fill, fill_category, passed, regular, variable
+from .kernels.histogram import Histogram, fill, fill_category, fill_if, passed, regular, variable
 from .kernels.language import (
     Bool,
     Float32,
@@ -46,6 +46,7 @@ __all__ = [
     "each",
     "fill",
     "fill_category",
+    "fill_if",
     "local",
     "local_int",
     "p4",

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from . import sparse, variations
+from . import backend, sparse, variations
 from .columns import launch_ranges
 from .errors import FileError, RunError
 from .histogram import Accumulators, Counts
-from .kernels import launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.shifts import Branches
 from .preparation import Prepared, opened_at
@@ -35,7 +34,8 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
         branches = _extras(prepared, events, columns, item)
     read = time.perf_counter() - began
-    counts, selected = run_kernel(prepared, columns, item.stop - item.start, branches)
+    device = backend.open_device(prepared.config.execution.device)
+    counts, selected = run_kernel(prepared, columns, item.stop - item.start, branches, device)
     n_errors = counts.sums[item.dataset, "errors"].to_float()
     if n_errors[0]:
         unit = prepared.dataset.weight_unit
@@ -78,19 +78,18 @@ def _extras(prepared: Prepared, events: EventFile, columns: Any, item: WorkItem)
     return variations.branches(arrays, strides)
 
 
-def _with_branches(prepared: Prepared, branches: Branches | None) -> launch.Record:
+def _with_branches(prepared: Prepared, branches: Branches | None) -> Any:
     """Return a kernel's tables for one call: with the branches of its events, and counters of its own."""
     tables = prepared.tables.value
     if not prepared.variations.names.n:
-        return prepared.tables
+        return tables
     own: dict[str, Any] = {
         "shifts": prepared.variations.shifts._replace(problems=np.zeros(1, np.int64)),
         "weights": prepared.variations.weights._replace(problems=np.zeros(2, np.int64)),
     }
     if branches is not None:
         own["branches"] = branches
-    value = tables._replace(**own)  # type: ignore[attr-defined]
-    return launch.record(type(value), value)
+    return tables._replace(**own)  # type: ignore[attr-defined]
 
 
 def _refuse_problems(prepared: Prepared, tables: Any) -> None:
@@ -105,10 +104,31 @@ def _refuse_problems(prepared: Prepared, tables: Any) -> None:
             raise RunError(msg)
 
 
+def ranges_of(prepared: Prepared, columns: Any, n_events: int) -> tuple[tuple[int, int], ...]:
+    """Cut events into launches in which no sum may wrap."""
+    channel = prepared.channel
+    return tuple(launch_ranges(columns, 0, n_events, channel.launch_fills, channel.fills_objects))
+
+
 def run_kernel(
-    prepared: Prepared, columns: Any, n_events: int, branches: Branches | None = None
+    prepared: Prepared,
+    columns: Any,
+    n_events: int,
+    branches: Branches | None = None,
+    device: backend.Device | None = None,
+    ranges: tuple[tuple[int, int], ...] | None = None,
+    capacity: int | None = None,
 ) -> tuple[Counts, dict[str, np.ndarray]]:
     """Run a channel's kernel over columns in memory; return its counts and selected events.
+
+    Parameters
+    ----------
+    device
+        Where; the CPU if not given.
+    ranges
+        What :func:`ranges_of` says, for columns that are in the device's memory already.
+    capacity
+        How many selected events there is room for; by default all.
 
     Raises
     ------
@@ -119,26 +139,37 @@ def run_kernel(
     counts = Counts()
     accumulators = Accumulators(prepared.specs)
     record = prepared.config.selection.classifier is not None and prepared.config.selection.classifier.record
-    out = channel.out(accumulators.kernel, n_events, record)
-    tables = _with_branches(prepared, branches)
-    arguments = [launch.record(type(columns), columns), prepared.cuts, tables, launch.record(type(out), out)]
-    for first, last in launch_ranges(columns, 0, n_events, channel.launch_fills):
-        gates = launch.run(channel.program, arguments, first, last, len(prepared.variations.names.shifts))
+    out = channel.out(accumulators.kernel, n_events if capacity is None else capacity, record)
+    call = backend.Call(
+        channel.program,
+        columns,
+        prepared.cuts.value,
+        _with_branches(prepared, branches),
+        out,
+        ranges_of(prepared, columns, n_events) if ranges is None else ranges,
+        len(prepared.variations.names.shifts),
+    )
+    for gates in (device or backend.Cpu()).launches(call):
         channel.verify(out)
-        _refuse_problems(prepared, tables.value)
+        _refuse_problems(prepared, call.tables)
         cutflow = np.concatenate([np.cumsum(gates[::-1], axis=0)[::-1], out.cutflow.sums.reshape(-1, 4)])
         counts.add(name, "cutflow", cutflow)
         out.cutflow.sums[:] = 0
         accumulators.drain(counts, name)
-    if n_events == 0:
+    if not call.ranges:
         counts.add(name, "cutflow", np.zeros((len(channel.steps), 4), np.int64))
         accumulators.drain(counts, name)
     counts.add(name, "errors", out.errors)
-    n_selected = int(out.selected.n[0])
+    return counts, _selected(prepared, out, record)
+
+
+def _selected(prepared: Prepared, out: Any, record: bool) -> dict[str, np.ndarray]:
+    """Return the selected events by field, and with their features where these are recorded."""
+    n = min(int(out.selected.n[0]), out.selected.capacity)
     names = (name for name in out.selected._fields if name not in ("n", "capacity", "features"))
-    selected = {name: getattr(out.selected, name)[:n_selected] for name in names}
+    selected: dict[str, np.ndarray] = {name: getattr(out.selected, name)[:n] for name in names}
     if record:
-        columns = (*channel.features, "score")
-        features = out.selected.features.reshape(-1, len(columns))[:n_selected]
+        columns = (*prepared.channel.features, "score")
+        features = out.selected.features.reshape(-1, len(columns))[:n]
         selected |= {name: features[:, i] for i, name in enumerate(columns)}
-    return counts, selected
+    return selected

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from .choose import choose
 from .language import Bins, Column, Float64, Int64, Sums, Tally, add, scalar
 
 WEIGHT_LIMIT = 2.0**11
@@ -98,9 +99,8 @@ def quantise(w):
 def uniform_bin(x, bins, low, high):
     """Return the bin of *x* on an axis of equal bins, flow bins included: boost-histogram's own formula, plus one."""
     z = (x - low) / (high - low)
-    if z < 1.0:
-        return int(z * bins) + 1 if z >= 0.0 else 0
-    return bins + 1
+    z = choose(z < 1.0, z, 1.0)
+    return int(choose(z >= 0.0, z * bins, -1.0)) + 1
 
 
 @scalar

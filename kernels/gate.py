@@ -90,6 +90,13 @@ def gate(event, inputs, cuts, tables):
 
 
 @scalar
+def is_plain(cuts):
+    """Whether every event passes the gate, with a weight of 1: data of which no mask, filter or trigger is asked."""
+    dataset = cuts.dataset
+    return dataset.simulation == 0 and dataset.masked == 0 and dataset.required == 0 and dataset.accept == 0
+
+
+@scalar
 def generator_weight(event, inputs, cuts):
     """Return the event's generator weight in units of W0; 1 for data, whatever the file says."""
     if cuts.dataset.simulation == 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from . import fill as sums
-from .language import Bins, Float64, Tally, Worst, add, scalar
+from .language import Bins, Float64, Tally, Worst, add, inlined, scalar
 
 MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
 """Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
@@ -65,13 +65,13 @@ class Histogram(NamedTuple):
     high: float
 
 
-@scalar
+@inlined
 def fill(histogram, x, weight):
     """Fill *x* with *weight* into a histogram that has no categories, or into the first of them."""
     fill_category(histogram, 0, x, weight)
 
 
-@scalar
+@inlined
 def fill_category(histogram, category, x, weight):
     """Fill *x* with *weight* into a category of a histogram, by its number."""
     if category < 0 or category >= histogram.categories:
@@ -84,7 +84,28 @@ def fill_category(histogram, category, x, weight):
     cell = category * (histogram.bins + 2) + found
     if weight == 1.0:
         add(histogram.units, cell, 1)
-    elif sums.is_weight(weight):
+    else:
+        fill_weighted(histogram, cell, weight)
+
+
+@inlined
+def fill_if(condition, histogram, x, weight):
+    """Fill *x* with *weight* if the condition holds: without a branch, where that is hard to foretell.
+
+    Where the condition holds seldom, or *x* takes long to compute, ``if`` and :func:`fill` are faster.
+    """
+    if weight != 1.0 or histogram.uniform != 1:
+        if condition:
+            fill(histogram, x, weight)
+    else:
+        cell = sums.uniform_bin(x, histogram.bins, histogram.low, histogram.high)
+        add(histogram.units, cell, 1 if condition else 0)
+
+
+@scalar
+def fill_weighted(histogram, cell, weight):
+    """Add a weight to a bin, by its place among all bins of all categories."""
+    if sums.is_weight(weight):
         quantised = sums.quantise(weight)
         add(histogram.problems, WEIGHTED, 1)
         add(histogram.sumw, cell, quantised.q)

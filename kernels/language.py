@@ -26,10 +26,11 @@ from numba import config, njit, types
 from .callees import CalleeCompiler
 
 
-def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
+def scalar(function: Callable[..., Any], forceinline: bool = False) -> Callable[..., Any]:
     """Compile a scalar function lazily for whichever target calls it; the one policy for all kernels."""
     function.__scalar__ = True  # type: ignore[attr-defined]
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "_nrt": False}
+    options["forceinline"] = forceinline
     compiled: Any = njit(function, no_cfunc_wrapper=True, **options)
     if not config.DISABLE_JIT:
         callee: Any = njit(
@@ -38,6 +39,11 @@ def scalar(function: Callable[..., Any]) -> Callable[..., Any]:
         compiled.get_call_template = without_literals(callee.get_call_template)
         compiled.get_overload = callee.get_overload
     return compiled  # type: ignore[no-any-return]
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile a scalar function as a part of each of its callers: for what takes less time than the call."""
+    return scalar(function, forceinline=True)
 
 
 def is_scalar(function: Any) -> bool:

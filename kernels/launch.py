@@ -36,7 +36,7 @@ from numba import njit, types
 from numba.core import entrypoints
 
 from . import sources
-from .language import Column, leaves
+from .language import Column, Leaf, leaves
 
 ARGUMENTS = ("inputs", "cuts", "tables", "out")
 
@@ -64,11 +64,11 @@ HEAD = '''"""Made by gpuhiggs.kernels.{maker} for {module}: do not edit."""
 import numpy as np
 
 from gpuhiggs.kernels.fill import is_weight, settle, tally
-from gpuhiggs.kernels.language import add, column, local_int, record, scalar
-from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect
+from gpuhiggs.kernels.language import add, column, inlined, local_int, record
+from {module} import Cuts, Inputs, Out, Tables, body, gate, generator_weight, preselect{plain_names}
 
 
-@scalar
+@inlined
 def admit(event, inputs, cuts, tables, out, passed, units):
     weight = generator_weight(event, inputs, cuts)
     if not is_weight(weight):
@@ -91,7 +91,7 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         passed[i] = 0
     for i in range({n_rows}):
         units[i] = 0
-    for event in range(first, last):
+{plain}    for event in range(first, last):
         if admit(event, inputs, cuts, tables, out, passed, units):
             for shift in range(shifts):
                 body(event, shift, inputs, cuts, tables, out)
@@ -101,6 +101,13 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         add(gates, i, passed[i])
 """
 
+
+_PLAIN = """\
+    if shifts == 1 and is_plain(cuts):  # all that is below, for weights of 1 and gates that are open
+        plain_range(first, last, inputs, cuts, out)
+        units[{n_gates}] = last - first
+        first = last
+"""
 
 _LOOP = '''"""Made by gpuhiggs.kernels.launch for {module}: do not edit."""
 
@@ -136,10 +143,13 @@ def driver_source(program: Program | Loop) -> str:
 
 def filled(template: str, program: Program, maker: str) -> str:
     """Fill the template of a driver in."""
-    n_gates = len(program.namespace().GATES)
+    namespace = program.namespace()
+    n_gates, has_plain = len(namespace.GATES), hasattr(namespace, "plain_range")
     return template.format(
-        module=program.module, maker=maker, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1)
-    )
+        module=program.module, maker=maker, n_gates=n_gates, n_rows=n_gates + 1, n_sums=4 * (n_gates + 1),
+        plain=_PLAIN.format(n_gates=n_gates) if has_plain else "",
+        plain_names=", is_plain, plain_range" if has_plain else "",
+    )  # fmt: skip
 
 
 # --- the cache -----------------------------------------------------------------------------------------------------
@@ -278,12 +288,17 @@ def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
         if leaf.kind is not Column:
             slots[i : i + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
-        elif entry.dtype != leaf.dtype or not entry.flags.c_contiguous:
-            msg = f"{'.'.join(leaf.path)}: {entry.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
-            raise TypeError(msg)
         else:
+            require(leaf, entry)
             slots[i] = entry.__array_interface__["data"][0]
     return Record(slots, value)
+
+
+def require(leaf: Leaf, array: Any) -> None:
+    """Raise a TypeError unless a column is a contiguous array, here or on a device, of the type that is declared."""
+    if array.dtype != leaf.dtype or (isinstance(array, np.ndarray) and not array.flags.c_contiguous):
+        msg = f"{'.'.join(leaf.path)}: {array.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
+        raise TypeError(msg)
 
 
 def _interpreted(value: Any) -> Any:

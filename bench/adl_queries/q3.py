@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from gpuhiggs.language import Float32, Histogram, Offsets, Positive, each, fill, regular, scalar
+from gpuhiggs.language import Float32, Histogram, Offsets, Positive, each, fill_if, regular, scalar
 
 
 class Jet(NamedTuple):
@@ -26,5 +26,4 @@ class Out(NamedTuple):
 @scalar
 def body(event, inputs, cuts, weight, out):
     for jet in each(inputs.Jet, event):
-        if abs(inputs.Jet.eta[jet]) < cuts.eta_max:
-            fill(out.jet_pt, inputs.Jet.pt[jet], weight)
+        fill_if(abs(inputs.Jet.eta[jet]) < cuts.eta_max, out.jet_pt, inputs.Jet.pt[jet], weight)

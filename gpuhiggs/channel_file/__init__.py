@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 from ..errors import ConfigError
 from ..kernels import launch
 from ..kernels.histogram import Axis, Histogram
-from ..kernels.language import fields, is_scalar, is_tuple_type, leaf_kind
-from . import adapter, check, importing
+from ..kernels.language import each, fields, is_scalar, is_tuple_type, leaf_kind
+from . import adapter, check, flat, importing
 
 _loaded: dict[str, ChannelFile] = {}
 
@@ -121,7 +121,9 @@ def load(path: Path) -> ChannelFile:
         _require_parts(path, module, texts[""])
         _require_language(path, module, texts)
         arguments = {name: _arguments(module, name) for name in _functions(module)}
-        text = adapter.text(module.__name__, arguments, hasattr(module, "Cuts"))
+        flattened = flat.flattened(ast.parse(texts[""]), module, each)
+        collection = None if flattened is None else flattened.collection
+        text = adapter.text(module.__name__, arguments, hasattr(module, "Cuts"), collection)
         kernel = importing.in_memory(f"gpuhiggs_channel_{stem}_{digest}", text)
         program = launch.Program(kernel.__name__)
         launch.source_hash(program)  # now, while the folder is on the path

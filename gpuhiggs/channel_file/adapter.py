@@ -35,9 +35,9 @@ import {module} as own
 from gpuhiggs.kernels import fill as sums
 from gpuhiggs.kernels import gate as quality
 from gpuhiggs.kernels.histogram import Cutflow
-from gpuhiggs.kernels.language import Int64, Sums, fields, scalar
+from gpuhiggs.kernels.language import Int64, Sums, fields, inlined, scalar
 
-GATES, gate = quality.STEPS, quality.gate
+GATES, gate, is_plain = quality.STEPS, quality.gate, quality.is_plain
 STEPS = tuple(getattr(own, "STEPS", ()))
 HISTOGRAMS = own.Out._fields
 OWN_WEIGHT = {own_weight}
@@ -73,13 +73,40 @@ def preselect(event, inputs, cuts):
 @scalar
 def body(event, shift, inputs, cuts, tables, out):
     {body}
+
+
+{plain}
 '''
 
+_BY_EVENT = """plain_body = inlined(getattr(own.body, "py_func", own.body))
+
+
+@scalar
+def plain_range(first, last, inputs, cuts, out):
+    for event in range(first, last):
+        if {preselect}:
+            plain_body({arguments})
+"""
+
+_BY_OBJECT = """from gpuhiggs.channel_file import flat  # noqa: E402
+
+plain_body = inlined(flat.function(own))
+
+
+@scalar
+def plain_range(first, last, inputs, cuts, out):
+    offsets = inputs.{collection}.offsets
+    for event in range(offsets[first], offsets[last]):  # an object
+        plain_body({arguments})
+"""
+
+_PLAIN = {"weight": "1.0", "simulation": "False"}
+"""What a body is given for most data, where nothing else has to be asked of an event."""
 _FILE_WEIGHT = "return quality.generator_weight(event, inputs, cuts)"
 _OWN_WEIGHT = "return {call} * cuts.dataset.inverse_weight_unit if cuts.dataset.simulation == 1 else 1.0"
 
 
-def text(module: str, arguments: dict[str, list[str]], has_cuts: bool) -> str:
+def text(module: str, arguments: dict[str, list[str]], has_cuts: bool, collection: str | None = None) -> str:
     """Return the text of the kernel module.
 
     Parameters
@@ -88,12 +115,15 @@ def text(module: str, arguments: dict[str, list[str]], has_cuts: bool) -> str:
         The name of the user's module.
     arguments
         The names of the arguments of each function that it has.
+    collection
+        Whose objects are all that the body looks at, one by one; see :mod:`.flat`.
     """
     calls = {
         name: f"own.{name}({', '.join(PASSED[name][argument] for argument in names)})"
         for name, names in arguments.items()
     }
     own_weight = "generator_weight" in calls
+    plain = _BY_EVENT if collection is None else _BY_OBJECT
     return _TEXT.format(
         module=module,
         own_weight=own_weight,
@@ -101,4 +131,9 @@ def text(module: str, arguments: dict[str, list[str]], has_cuts: bool) -> str:
         generator_weight=_OWN_WEIGHT.format(call=calls["generator_weight"]) if own_weight else _FILE_WEIGHT,
         preselect=calls.get("preselect", "True"),
         body=calls["body"],
+        plain=plain.format(
+            collection=collection,
+            preselect=calls.get("preselect", "True"),
+            arguments=", ".join(_PLAIN.get(one, one) for one in arguments["body"]),
+        ),
     )

@@ -27,7 +27,7 @@ _REASONS = (
     (re.compile(r"Invalid use of (.+?) with parameters \((.*)\)"), r"\1 does not take \2"),
 )  # fmt: skip
 _TYPES = (
-    (re.compile(r"Record\([\w.]*?(\w+)\)"), r"the collection \1"),
+    (re.compile(r"Record\([\w.]*?(\w+)(?:, \d+)?\)"), r"the collection \1"),
     (re.compile(r"Column\((\w+), \w+\)"), "a column"),
     (re.compile(r"Function\(<(?:built-in )?function (\w+)[^>]*>\)"), r"`\1`"),
     (re.compile(r"type\(CPUDispatcher\(<function (\w+) at 0x\w+>\)\)"), r"`\1`"),

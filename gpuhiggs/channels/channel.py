@@ -40,6 +40,11 @@ class Channel(NamedTuple):
         return LAUNCH_FILLS
 
     @property
+    def fills_objects(self) -> bool:
+        """Whether the kernel may fill a bin once an object, rather than once an event and variation."""
+        return False
+
+    @property
     def inputs(self) -> type:
         """The NamedTuple type of what the kernel reads."""
         inputs: type = self.program.namespace().Inputs

@@ -44,6 +44,11 @@ class FileChannel(Channel):
         return LAUNCH_FILLS // self._fills
 
     @property
+    def fills_objects(self) -> bool:
+        """Whether the kernel may fill a bin once an object: it is the user's."""
+        return True
+
+    @property
     def _fills(self) -> int:
         return max(1, int(self.file.setting("FILLS", _FILLS)))
 

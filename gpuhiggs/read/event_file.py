@@ -139,7 +139,7 @@ class EventFile:
         for column in resolved.columns:
             arrays[column.wanted.collection, column.wanted.field] = self._column(column, data, arrays, n_events)
         for mask in resolved.masks:
-            packed = np.zeros(n_events, np.int64)
+            packed = np.zeros(n_events if mask.branches else 0, np.int64)
             for bit, branch in enumerate(mask.branches):
                 if branch:
                     values, shape = data[branch]

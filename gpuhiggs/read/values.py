@@ -138,6 +138,10 @@ class Numbers:
         table[:, 4] = (last - first) * width
         table[:, 5] = 0 if self._dtype.kind == "b" else width
         table[:, 6] = self._content.ctypes.data + (first - self._first) * width
+        table[:, 7] = 0
+        if self._shape.offsets is not None:
+            events = np.array([one.start for one in self.baskets], np.int64) - self._shape.first
+            table[:, 7] = self._shape.offsets.ctypes.data + events * self._shape.offsets.itemsize
         return table
 
     def decode(self, number: int, content: Content) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import cluster, engine, measurement, normalisation, skim
+from .. import backend, cluster, engine, measurement, normalisation, skim
 from ..batch import batch
 from ..cluster_config import ClusterConfig
 from ..config import RunConfig
@@ -21,7 +22,7 @@ from ..errors import InputError, RunError
 from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from ..work import Mapper, serially
+from ..work import Mapper, serially, threaded
 from . import band, page, progress, run_folder, run_sections, strength
 from .performance import EVENTS, Stages
 from .record import Record
@@ -64,6 +65,7 @@ def run(
     stages = Stages()
     measurement.check(config)
     skim.require(config)
+    there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)
@@ -72,15 +74,17 @@ def run(
         try:
             with (
                 stages.stage(EVENTS),
-                mapping(workers, scheduler, config.cluster) as mapper,
+                mapping(workers, scheduler, config.cluster, there.execution.device) as mapper,
                 progress.shown(console, folder) as show,
             ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
-                tally = engine.run(config, selecting, show, limit_files, cache, ledger)
+                tally = engine.run(there, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
             console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
             return 1
-    results = _conclude(config, folder, tally, pieces, stages, workers=workers, resume=resume)
+    results = _conclude(
+        config, folder, tally, pieces, stages, workers=workers, device=there.execution.device, resume=resume
+    )
     tell(console, results)
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
@@ -96,6 +100,7 @@ def _conclude(
     stages: Stages,
     *,
     workers: int,
+    device: str,
     resume: bool,
 ) -> dict[str, Any]:
     """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
@@ -109,12 +114,22 @@ def _conclude(
         _fit(config, tally, folder, histograms, varied, results)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
-    performance = {"stages": stages.seconds, "workers": max(workers, 1), "progress": progress.kept(folder)}
+    performance = {
+        "stages": stages.seconds, "workers": max(workers, 1), "device": device, "progress": progress.kept(folder)
+    }  # fmt: skip
     record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
     with stages.stage("report"):
         page.publish(folder, strength.head(record), run_sections.sections(record))
     run_folder.write_text(folder / run_folder.PERFORMANCE, json.dumps(performance, indent=1))
     return results
+
+
+def _on_device(config: RunConfig, *, elsewhere: bool) -> RunConfig:
+    """Choose the device of this machine before anything is written; each worker *elsewhere* looks for its own."""
+    if elsewhere:
+        return config
+    device = backend.open_device(config.execution.device).name
+    return config.model_copy(update={"execution": config.execution.model_copy(update={"device": device})})
 
 
 def _open(ledger: Ledger, folder: Path, *, overwrite: bool, resume: bool) -> None:
@@ -174,14 +189,28 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
 
 
 @contextlib.contextmanager
-def mapping(workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler."""
+def mapping(
+    workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None, device: str = "cpu"
+) -> Iterator[Mapper]:
+    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler.
+
+    For one GPU the workers are threads of this process, which read for it; for several each has a process.
+    """
     if jobs is not None and scheduler is None:
         with batch(jobs) as client:
             yield cluster.mapper(client)
         return
     if workers == 0 and scheduler is None:
         yield serially
+        return
+    if device == "cuda" and scheduler is None:
+        n_gpus = len(backend.gpus())
+        if n_gpus == 1:
+            with ThreadPoolExecutor(workers) as pool:
+                yield threaded(pool, workers)
+        else:
+            with cluster.cuda(threads=-(-workers // n_gpus)) as client:
+                yield cluster.mapper(client)
         return
     with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
         yield cluster.mapper(client)
