@@ -13,6 +13,7 @@ from ..config import ProcessStyle, RunConfig
 from ..fit_config import ModelConfig
 from ..frozen import Model
 from ..simulate import SimulatedSample
+from ..simulate.triggers import PATHS
 
 NAMES = ("four_lepton", "diphoton", "dilepton")
 
@@ -25,7 +26,7 @@ class SampleConfig(Model):
     share: float = Field(gt=0)
     """Events of the templates, over those that the demo is asked for."""
     repeated: bool = False
-    """Its template's events are the pseudo-data's too, drawn several times; otherwise the pseudo-data have their own."""
+    """Its template's events are the pseudo-data's too, drawn several times; otherwise these have their own."""
 
 
 class Analysis(Model):
@@ -52,8 +53,8 @@ def load(name: str) -> Analysis:
 def run_config(analysis: Analysis, templates: dict[str, SimulatedSample], data: Path, luminosity: float) -> RunConfig:
     """Return the configuration that a user would write for these files."""
     selection = configuration.shipped_selection(analysis.selection)
-    paths = [path for primary in selection["triggers"].values() for path in primary]
-    selection["triggers"] = {"all": paths}  # pseudo-data is one data set, whatever has fired
+    paths = [path for primary in selection["triggers"].values() for path in primary if path in PATHS]
+    selection["triggers"] = {"all": paths}  # of those that are simulated; pseudo-data is one data set, whatever fired
     datasets: list[dict[str, Any]] = [
         {
             "name": name,

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from .. import inference
-from ..errors import GpuhiggsError
+from ..errors import GpuhiggsError, InputError
 from ..inference.joining import join
 from ..interpret import combine, joint_results, plane, prepare
 from ..interpret.measurements import Measurements
@@ -82,9 +82,13 @@ def together(folder: Path, names: list[str]) -> dict[str, Any]:
     for part, data in (("expected", inference.asimov(flat)), ("observed", inference.observed(flat, workspace))):
         fit = inference.fit(flat, data, minos=[POI])
         form: dict[str, Any] = fit.to_json()
-        discovery = inference.discovery(flat, data, best=fit)
         form["parameters"] = {POI: form["parameters"][POI]}
-        found[part] = {**form, "discovery": discovery.to_json()}
+        form |= {"discovery": None, "problems": []}
+        try:
+            form["discovery"] = inference.discovery(flat, data, best=fit).to_json()
+        except InputError as error:  # a bin without any background
+            form["problems"].append(f"no significance: {error}")
+        found[part] = form
     return found
 
 

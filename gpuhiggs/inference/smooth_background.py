@@ -25,7 +25,7 @@ NAME = "smooth"
 """The sample that takes the place of the processes."""
 STEP = 0.1
 """What c_k is counted in: only the scale of a parameter."""
-FEWEST = 10.0
+FEWEST = 500.0
 """Simulated events, effectively, that a channel needs for a shape of its own; fewer, and all channels share theirs."""
 
 Templates = Mapping[str, Mapping[str, "Hist[Any]"]]
