@@ -176,6 +176,12 @@ class RunConfig(Model):
     sqrt_s: float | None = Field(default=None, gt=0)
     """Centre-of-mass energy in TeV, which figures say too."""
 
+    @property
+    def divided_model(self) -> ModelConfig | None:
+        """The model with its channels divided by the selection's classifier, where there is one."""
+        classifier = self.selection.classifier
+        return self.model and self.model.divided(1 if classifier is None else 1 + len(classifier.boundaries))
+
     @model_validator(mode="after")
     def _check(self) -> Self:
         names = [dataset.name for dataset in self.datasets]
