@@ -18,7 +18,7 @@ import numpy as np
 
 from gpuhiggs import config as configuration
 from gpuhiggs import engine, inference, normalisation, workspace
-from gpuhiggs.classify import Classifier, write
+from gpuhiggs.classify import write
 from gpuhiggs.classify.training import train
 from gpuhiggs.config import RunConfig
 from gpuhiggs.demo import analysis
@@ -69,9 +69,16 @@ def run_config(name: str, folder: Path, classifier: dict[str, Any] | None, worke
         for channel, region in demo.model.channels.items():
             if name != "dilepton" or channel.startswith("SR_"):
                 new = {**region.model_dump(exclude_unset=True), "divided": True}
-                model["channels"][channel] = new if study.edges is None else {
-                    "categories": region.categories, "divided": True, "histogram": "plane_coarse", "edges": study.edges
-                }
+                model["channels"][channel] = (
+                    new
+                    if study.edges is None
+                    else {
+                        "categories": region.categories,
+                        "divided": True,
+                        "histogram": "plane_coarse",
+                        "edges": study.edges,
+                    }
+                )
     datasets = []
     for process, events in study.events.items():
         cross_section = find_process(process).cross_section / PARTS

@@ -54,9 +54,17 @@ def exact(wide: Wide) -> list[int]:
 
 
 def prepare(
-    selection: str, kind: str = "simulation", weight_unit: float = 1.0, overrides: dict[str, Any] | None = None
+    selection: str,
+    kind: str = "simulation",
+    weight_unit: float = 1.0,
+    overrides: dict[str, Any] | None = None,
+    *,
+    regions: bool = False,
 ) -> preparation.Prepared:
-    """Return what a kernel needs besides columns, for one of the package's selections with *overrides*."""
+    """Return what a kernel needs besides columns, for one of the package's selections with *overrides*.
+
+    With *regions* the control regions of failing objects are filled as well.
+    """
     dataset: dict[str, Any] = {"name": DATASET, "process": DATASET, "kind": kind, "files": ["memory"]}
     if kind == "simulation":
         dataset |= {"cross_section": None, "weight_unit": weight_unit}
@@ -65,6 +73,8 @@ def prepare(
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "run.yaml"
         raw = {"selection": selection, "datasets": [dataset], "lumi_mask": None, "overrides": overrides or {}}
+        if regions:
+            raw["nonprompt"] = {"process": "fakes", "prompt": [DATASET], "systematic": 0.3}
         path.write_text(yaml.safe_dump(raw))
         config = load_config(path)
     return preparation.prepare(config.model_dump_json(by_alias=True), DATASET)

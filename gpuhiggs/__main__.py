@@ -118,6 +118,25 @@ def demo(
     raise typer.Exit(status)
 
 
+@app.command(epilog="Example: gpuhiggs report gpuhiggs-demo --data atlas-run2")
+def report(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(help="Folders of finished runs, or folders that hold such folders.", show_default=False),
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Published measurements too; gpuhiggs combine --list shows all.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Folder for the page and its files; by default the first folder.")
+    ] = None,
+) -> None:
+    """Write the full report of finished runs: one HTML page, its figures as PDF and PNG, the numbers behind them."""
+    from .report import command
+
+    raise typer.Exit(command.run(folders or [], data or [], output))
+
+
 cache_app = typer.Typer(name="cache", help="Look at a column cache, or make room in it.", no_args_is_help=True)
 app.add_typer(cache_app)
 _Folder = Annotated[Path, typer.Argument(help="The cache's folder.", show_default=False, exists=True, file_okay=False)]

@@ -33,6 +33,8 @@ class Extra(NamedTuple):
     """Whose objects it has one value each for; None: values of the event."""
     values: int = 0
     """0: one value an event, or object; else there are several an event, at least so many."""
+    calibrated: int = -1
+    """No branch, but this column of the calibration of the objects that ``branch`` names."""
 
 
 OFFSETS = "offsets"

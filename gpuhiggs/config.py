@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, Self, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from . import channel_file
+from . import calibration_config, channel_file
+from .calibration_config import CalibrationConfig
 from .cluster_config import ClusterConfig, ExecutionConfig
 from .errors import ConfigError
 from .file_list import absolute, expand
@@ -82,6 +83,25 @@ class ClassifierConfig(Model):
         return self
 
 
+class BlindConfig(Model):
+    """Where a selection has its signal: data are withheld there until ``unblind: true``."""
+
+    categories: tuple[str, ...] = Field(min_length=1)
+    """Patterns of the categories that hold signal; ``"*"``: all of them."""
+    windows: dict[str, tuple[float, float]] = Field(default_factory=dict)
+    """Histograms that resolve the signal, and where: data are shown outside. Others are withheld as a whole."""
+    last_step: str
+    """Last row of the cutflow that is shown: later ones would tell the number of events."""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        for name, (low, high) in self.windows.items():
+            if not low < high:
+                msg = f"windows.{name}: the lower end must be below the upper, got {low} and {high}"
+                raise ValueError(msg)
+        return self
+
+
 class SelectionConfig(Model):
     """The selection of one channel: every cut and every binning."""
 
@@ -98,6 +118,10 @@ class SelectionConfig(Model):
     classifier: ClassifierConfig | None = None
     absent: tuple[str, ...] = ()
     """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
+    region_axes: dict[str, AxisConfig] = Field(default_factory=dict)
+    """Axes of the control regions of failing objects: those in whose bins rates are measured."""
+    blind: BlindConfig | None = None
+    """Where the signal is; null: nothing is ever withheld."""
 
 
 class DatasetConfig(Model):
@@ -137,6 +161,19 @@ class DatasetConfig(Model):
         return self
 
 
+class NonPromptConfig(Model):
+    """The background of objects that are not what they are selected as, from control regions of data."""
+
+    process: str = Field(pattern=r"^[A-Za-z0-9_.+-]+$")
+    """What it is called in histograms, figures and the model."""
+    prompt: tuple[str, ...] = Field(min_length=1)
+    """Simulated processes whose objects are genuine: what control regions hold of them is subtracted."""
+    systematic: float = Field(gt=0, lt=1)
+    """Relative uncertainty of the prediction beside that of statistics: of the method and of what the fakes are."""
+    method: Literal["combined", "opposite-sign", "same-sign"] = "combined"
+    """In four leptons: which of the two methods is believed."""
+
+
 class ProcessStyle(Model):
     """How a process is drawn."""
 
@@ -165,12 +202,18 @@ class RunConfig(Model):
     redirectors: tuple[str, ...] = ()
     """Where to ask for files with logical names (``/store/…``), in this order: ``root://…``."""
     processes: dict[str, ProcessStyle] = Field(default_factory=dict)
+    calibrations: dict[str, CalibrationConfig] = Field(default_factory=dict)
+    """What is found of objects, or of the event, before the channel's kernel sees them."""
     variations: VariationsConfig | None = None
     """Systematic variations; none if not given."""
+    nonprompt: NonPromptConfig | None = None
+    """The background of fakes from data; none if not given."""
     model: ModelConfig | None = None
     """The fit that ends the run; none if not given."""
     skim: tuple[Literal["parquet", "root"], ...] = ()
     """Formats in which the selected events are written, a file a dataset; none: they are not."""
+    unblind: bool = False
+    """Whether data are shown and fitted where the selection has its signal (``selection.blind``)."""
     title: str = ""
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
     sqrt_s: float | None = Field(default=None, gt=0)
@@ -184,6 +227,7 @@ class RunConfig(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        calibration_config.check(self.calibrations)
         names = [dataset.name for dataset in self.datasets]
         if twice := {name for name in names if names.count(name) > 1}:
             msg = f"datasets named twice: {', '.join(sorted(twice))}"
@@ -277,10 +321,23 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
+    for key in {"calibrations", "variations"} & set(raw):
+        raw[key] = _with_places(raw[key], path.parent)
     for key in ("lumi_mask", "luminosity_table"):
         if isinstance(raw.get(key), str):
             raw[key] = absolute(raw[key], path.parent)
     return validate(RunConfig, raw, str(path))
+
+
+def _with_places(tree: Any, folder: Path) -> Any:
+    """Return a tree of mappings whose corrections' files are relative to a folder no more."""
+    if not isinstance(tree, dict):
+        return tree
+    found = {key: _with_places(value, folder) for key, value in tree.items()}
+    correction = found.get("correction")
+    if isinstance(correction, dict) and isinstance(correction.get("file"), str):
+        found["correction"] = {**correction, "file": absolute(correction["file"], folder)}
+    return found
 
 
 def with_execution(config: RunConfig, changed: Mapping[str, Any]) -> RunConfig:

@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import NamedTuple, Self
 
-from . import channels, inspection, processing
+from . import calibrated, channels, inspection, processing
 from .books import Books, Progress
 from .catalogue import luminosity
 from .config import RunConfig
@@ -101,12 +101,12 @@ def run(
         If the kernel's cache or the ledger cannot be written, or more files fail than are allowed to.
     """
     job = Job.of(config, cache)
-    for dataset in config.datasets:
-        prepare(job.config_json, dataset.name)
+    prepared = [prepare(job.config_json, dataset.name) for dataset in config.datasets]
     if config.luminosity_table is not None:
         luminosity.load(config.luminosity_table)
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
+        calibrated.compile_for(one.variations.calibrations for one in prepared)
     except OSError as error:
         msg = f"{launch.cache_folder()}: cannot be written: {error.strerror}; GPUHIGGS_CACHE names another folder"
         raise RunError(msg) from error

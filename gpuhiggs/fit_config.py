@@ -33,8 +33,9 @@ class FreeConfig(Model):
 class SmoothConfig(Model):
     """Backgrounds that together are a smooth spectrum, which each channel's own data determine.
 
-    The simulated spectrum is taken as exp(polynomial of *degree*), and the data choose its normalisation and a
-    polynomial of the same degree around it: no error of luminosity, normalisation or simulated statistics is left.
+    The simulated spectrum of all channels is taken as exp(polynomial of *degree*); in each channel the data choose its
+    normalisation and a polynomial of the same degree around it. No error of luminosity, normalisation or simulated
+    statistics is left.
     """
 
     processes: tuple[str, ...] = Field(min_length=1)

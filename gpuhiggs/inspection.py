@@ -7,11 +7,13 @@ import itertools
 from . import variations
 from .books import stamp
 from .catalogue import luminosity
-from .config import RunConfig
 from .errors import ConfigError, SchemaError
 from .preparation import Prepared, opened_at
 from .read import ColumnCache, EventFile, Resolved, ranges
 from .tally import FileInfo, WorkItem
+
+OBJECTS = 10
+"""About how many objects of a class an event has, of which calibrations give columns."""
 
 
 def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> FileInfo:
@@ -25,9 +27,11 @@ def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> 
     dataset, request = prepared.dataset, prepared.request
     with opened_at(prepared, path, cache) as events:
         resolved = events.resolve(request)
+        _require_branches(prepared, events)
         _require_own_trigger(prepared, resolved, path)
         weights = events.sum_of_weights(request.schema) if request.simulation else None
-        cuts, volumes = _cuts(prepared.config, events, resolved.branches())
+        branches = sorted({*resolved.branches(), *prepared.further_branches()})
+        cuts, volumes = _cuts(prepared, events, branches)
         info = FileInfo(
             dataset.name, path, events.uuid, events.entries, weights, resolved.notes, cuts, volumes,
             _sections(prepared, events), stamp(path), _averages(prepared, events),
@@ -47,15 +51,19 @@ def _require_own_weights(name: str, path: str, weights: float | None) -> None:
         raise ConfigError(msg)
 
 
+def _require_branches(prepared: Prepared, events: EventFile) -> None:
+    """Refuse a file that lacks a branch of a calibration or a variation."""
+    if missing := sorted(set(prepared.further_branches()) - events.table.branches):
+        what = "calibrations, variations"
+        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} ({what})"
+        raise SchemaError(msg)
+
+
 def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[float, ...]], ...]:
-    """Ask for what normalises the sets of weights; refuse a file that lacks a branch of a variation."""
+    """Ask for what normalises the sets of weights."""
     declared = prepared.config.variations
-    extras = prepared.variations.extras
     if declared is None or not prepared.request.simulation:
         return ()
-    if missing := sorted({extra.branch for extra in extras} - events.table.branches):
-        msg = f"{events.path}: no branch {', '.join(missing)} in {events.table.kind} {events.table.name!r} (variations)"
-        raise SchemaError(msg)
     wanted = {
         one.sums: max(one.members)
         for one in declared.sets.values()
@@ -89,11 +97,13 @@ def _require_own_trigger(prepared: Prepared, resolved: Resolved, path: str) -> N
 
 
 def _cuts(
-    config: RunConfig, events: EventFile, branches: list[str]
+    prepared: Prepared, events: EventFile, branches: list[str]
 ) -> tuple[tuple[int, ...], tuple[tuple[str, int, int], ...]]:
     """Cut a file along its clusters, so that no work item has too many events or takes too much memory."""
+    config = prepared.config
     volumes = events.table.volumes(branches)
-    size = ranges.event_bytes(volumes, events.entries)
+    columns = sum(one.columns for one in prepared.variations.calibrations.values())
+    size = ranges.event_bytes(volumes, events.entries) + 4 * OBJECTS * columns
     most = max(1, min(config.chunk_size, int(config.chunk_memory * 2**20 / max(size, 1.0))))
     cuts = ranges.cut(events.entries, most, events.table.edges(branches).tolist())
     return tuple(cuts), tuple((codec, *volume) for codec, volume in sorted(volumes.items()))

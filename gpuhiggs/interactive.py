@@ -62,6 +62,7 @@ def run(
     simulation: bool = False,
     weight_unit: float = 1.0,
     lumi_mask: str | PathLike[str] | None = None,
+    unblind: bool = False,
     progress: Callable[[Progress], None] | None = None,
     **overrides: Any,
 ) -> Result:
@@ -81,6 +82,8 @@ def run(
         For simulation: a power of two near the size of the generator weights.
     lumi_mask
         For data: the experiment's JSON of certified luminosity sections; none takes every section.
+    unblind
+        For data: whether bins where a selection of the package has its signal are shown; else they are NaN.
     progress
         Called after each result.
     overrides
@@ -96,7 +99,7 @@ def run(
     names = [files] if isinstance(files, str | PathLike) else list(files)
     chunk_size = _CHUNK if threads == 1 else _CHUNK_OF_A_THREAD
     loaded = _config(
-        channel, [fspath(name) for name in names], chunk_size, simulation, weight_unit, lumi_mask, overrides
+        channel, [fspath(name) for name in names], chunk_size, simulation, weight_unit, lumi_mask, unblind, overrides
     )
     with on_threads(threads) as mapper:
         tally = engine.run(loaded, mapper, progress)
@@ -112,6 +115,7 @@ def _config(
     simulation: bool,
     weight_unit: float,
     lumi_mask: str | PathLike[str] | None,
+    unblind: bool,
     overrides: Mapping[str, Any],
 ) -> config.RunConfig:
     """Build the configuration that a YAML file would say at greater length."""
@@ -125,6 +129,7 @@ def _config(
         "overrides": dict(overrides),
         "datasets": [dataset],
         "lumi_mask": None if lumi_mask is None else fspath(lumi_mask),
+        "unblind": unblind,
         "chunk_size": chunk_size,
         "execution": {"attempts": 1},  # whoever waits at the keyboard tries again by hand
     }

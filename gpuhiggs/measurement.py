@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from . import channels, inference, workspace
+from . import backgrounds, channels, inference, workspace
 from .config import RunConfig
 from .errors import ConfigError, InputError
 from .fit_config import ModelConfig
@@ -65,7 +65,7 @@ class Measurement(NamedTuple):
 
     workspace: inference.Workspace
     parts: dict[str, Part]
-    """``expected``, and ``observed`` where there are data."""
+    """``expected``, and ``observed`` where there are data; ``control`` instead while the signal regions are blind."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``fit`` part of ``results.json``."""
@@ -105,6 +105,7 @@ def check(config: RunConfig) -> None:
 def _check_names(config: RunConfig, model: ModelConfig) -> None:
     """Refuse uncertainties and free factors of what is not there."""
     processes = {dataset.process for dataset in config.datasets if dataset.kind == "simulation"}
+    processes |= set() if config.nonprompt is None else {config.nonprompt.process}
     entries: list[tuple[str, Sequence[str] | None, Sequence[str] | None]] = [
         *((f"normalisations: {entry.parameter}", entry.processes, entry.channels) for entry in model.normalisations),
         *((f"free: {entry.parameter}", entry.processes, entry.channels) for entry in model.free),
@@ -122,13 +123,18 @@ def measure(
     config: RunConfig,
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     varied: dict[str, dict[str, hist.Hist[Any]]] | None = None,
+    estimated: backgrounds.Estimate | None = None,
 ) -> Measurement:
     """Fit the configured model.
 
     Parameters
     ----------
+    histograms
+        By name and process, a background from data among them.
     varied
         The histograms with variations, whose uncertainties the model takes.
+    estimated
+        The background from data, whose uncertainties the model takes.
 
     Raises
     ------
@@ -141,17 +147,39 @@ def measure(
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)
-    made = workspace.build(config, model, histograms, varied)
+    made = workspace.build(config, model, histograms, varied, estimated)
     flat = inference.flatten(made)
     parts = {"expected": _part(flat, inference.asimov(flat))}
     if made.channels[0].observed is not None:
         parts["observed"] = _part(flat, inference.observed(flat, made))
+    elif (control := _control(config, model, histograms, made)) is not None:
+        parts["control"] = control
     if model.productions:
         strength = {process: name for name, group in model.productions.items() for process in group}
         apart = with_strengths(made, strength)
         for name, part in parts.items():
+            if name == "control":
+                continue
             parts[name] = part._replace(productions=_strengths(apart, observed=name == "observed"))
     return Measurement(made, parts)
+
+
+def _control(
+    config: RunConfig, model: ModelConfig, histograms: workspace.Histograms, made: inference.Workspace
+) -> Part | None:
+    """Fit the regions and bins in which data are not withheld; None where there are none, or nothing to find there."""
+    counts = {
+        channel: [None if np.isnan(count) else float(count) for count in data.values()]
+        for channel, data in workspace.observed(config, model, histograms).items()
+    }
+    if not counts:
+        return None
+    try:
+        shown = inference.restricted(made, counts)
+    except InputError:  # every bin is withheld, or nothing in the others is free
+        return None
+    flat = inference.flatten(shown)
+    return Part(inference.fit(flat, inference.observed(flat, shown)), None, None, ())
 
 
 def _strengths(apart: inference.Workspace, *, observed: bool) -> Strengths:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from . import channels, variations
+from . import blinding, channels, variations
 from .catalogue import lumi_mask, luminosity
 from .config import DatasetConfig, RunConfig
 from .histogram import sum_of_squares, sum_of_weights, to_hist, to_varied_hist
@@ -131,14 +131,22 @@ def contributions(config: RunConfig, tally: Tally) -> dict[str, list[tuple[str, 
     return found
 
 
+def kind_of(config: RunConfig, process: str) -> str:
+    """Return whether a process is data or simulation."""
+    return next(dataset.kind for dataset in config.datasets if dataset.process == process)
+
+
 def histograms(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist[Any]]]:
-    """Return each histogram by name and process, in events expected."""
+    """Return each histogram by name and process, in events expected; NaN where data are withheld."""
     specs = channels.find(config.selection.channel).histograms(config.selection)
     parts = contributions(config, tally)
-    return {
-        spec.name: {process: to_hist(tally.counts, datasets, spec) for process, datasets in parts.items()}
-        for spec in specs
-    }
+    found: dict[str, dict[str, hist.Hist[Any]]] = {}
+    for spec in specs:
+        found[spec.name] = {process: to_hist(tally.counts, datasets, spec) for process, datasets in parts.items()}
+        for process, histogram in found[spec.name].items():
+            if (blind := blinding.of(config, kind_of(config, process))) is not None:
+                blinding.withhold(blind, spec, histogram)
+    return found
 
 
 def _member_factors(config: RunConfig, tally: Tally, dataset: DatasetConfig, filled: variations.Names) -> np.ndarray:
@@ -182,7 +190,10 @@ def varied(config: RunConfig, tally: Tally) -> dict[str, dict[str, hist.Hist[Any
 
 
 def cutflow(config: RunConfig, tally: Tally, datasets: list[tuple[str, float]]) -> list[dict[str, Any]]:
-    """Return the cutflow of datasets and their factors: entries, and events expected with their statistical error."""
+    """Return the cutflow of datasets and their factors: entries, and events expected with their statistical error.
+
+    Rows of data that are withheld have None for each of them.
+    """
     entries: Any = 0.0
     events: Any = 0.0
     variances: Any = 0.0
@@ -191,9 +202,12 @@ def cutflow(config: RunConfig, tally: Tally, datasets: list[tuple[str, float]]) 
         entries = entries + wide.to_float()[:, 0]
         events = events + factor * sum_of_weights(type(wide)(wide.high[:, 1], wide.low[:, 1]))
         variances = variances + factor**2 * sum_of_squares(type(wide)(wide.high[:, 2:], wide.low[:, 2:]))
-    return [
+    steps = channels.find(config.selection.channel).steps
+    kinds = {dataset.name: dataset.kind for dataset in config.datasets}
+    blind = blinding.of(config, "data" if any(kinds[name] == "data" for name, _ in datasets) else "simulation")
+    shown = len(steps) if blind is None else blinding.shown_steps(blind, steps)
+    rows: list[dict[str, Any]] = [
         {"step": step, "entries": int(n), "events": float(w), "error": math.sqrt(v)}
-        for step, n, w, v in zip(
-            channels.find(config.selection.channel).steps, *np.atleast_1d(entries, events, variances), strict=True
-        )
+        for step, n, w, v in zip(steps[:shown], *(x[:shown] for x in (entries, events, variances)), strict=True)
     ]
+    return rows + [{"step": step, "entries": None, "events": None, "error": None} for step in steps[shown:]]

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from . import channels, file_list, variations
+from . import blinding, calibrated, channels, file_list, variation_tables, variations
 from .catalogue import lumi_mask
 from .channels import Channel
 from .config import DatasetConfig, RunConfig
@@ -32,10 +32,15 @@ class Prepared(NamedTuple):
     dataset: DatasetConfig
     channel: Channel
     specs: list[HistogramSpec]
-    variations: variations.Tables
+    variations: variation_tables.Tables
     request: Request
     cuts: launch.Record
     tables: launch.Record
+
+    def further_branches(self) -> list[str]:
+        """Return the branches that calibrations and variations ask for beside the kernel's columns."""
+        names = {extra.branch for extra in self.variations.extras if extra.calibrated < 0}
+        return sorted(names.union(*(one.branches for one in self.variations.calibrations.values())))
 
 
 def _trigger_bits(config: RunConfig, dataset: DatasetConfig) -> tuple[int, int]:
@@ -86,8 +91,12 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
     mask = lumi_mask.load(config.lumi_mask) if config.lumi_mask and dataset.kind == "data" else None
     accept, veto = _trigger_bits(config, dataset)
     kernel = channel.program.namespace()
-    varied = variations.compile_variations(
-        config.variations, kernel, dataset.process, simulation=dataset.kind == "simulation"
+    varied = variation_tables.compile_variations(
+        config.variations,
+        kernel,
+        dataset.process,
+        simulation=dataset.kind == "simulation",
+        calibrations=config.calibrations,
     )
     record = gate.Dataset(
         simulation=int(dataset.kind == "simulation"),
@@ -97,6 +106,7 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         accept=accept,
         veto=veto,
         required=(1 << len(selection.filters)) - 1,
+        regions=int(config.nonprompt is not None),
         reach=varied.reach,
     )
     cuts = channel.cuts(selection, record)
@@ -120,11 +130,14 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         selection.absent,
     )  # fmt: skip
     request.sources()
+    specs = channel.histograms(selection)
+    blinding.check(config, specs, channel.steps)
+    regions = [] if config.nonprompt is None else channel.regions(selection)
     return Prepared(
         config,
         dataset,
         channel,
-        variations.specs(config.variations, channel.histograms(selection), varied.names),
+        [*variations.specs(config.variations, specs, varied.names), *regions],
         varied,
         request,
         launch.record(type(cuts), cuts),
@@ -144,6 +157,8 @@ UNIMPORTANT = (
     "cluster",
     "redirectors",
     "lumi_mask",
+    "unblind",
+    "nonprompt",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
 UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
@@ -158,9 +173,13 @@ def fingerprint(config_json: str, dataset_name: str) -> str:
         "dataset": dataset.model_dump(mode="json", exclude=set(UNIMPORTANT_OF_DATASET)),
         "schema": prepared.request.schema.model_dump(mode="json"),
         "kernels": launch.source_hash(prepared.channel.program),
+        "regions": config.nonprompt is not None,
     }
+    calibrations = prepared.variations.calibrations
+    if calibrations:
+        parts["calibration"] = launch.source_hash(calibrated.PROGRAM)
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
-    for table in _arrays(prepared.tables.value):
+    for table in _arrays((prepared.tables.value, *(one.tables for one in calibrations.values()))):
         digest.update(f"{table.dtype.str} {table.shape}".encode() + np.ascontiguousarray(table).tobytes())
     return digest.hexdigest()
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import resource
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from . import backend, sparse, variations
-from .columns import launch_ranges
+from . import backend, calibrated, sparse, variations
+from .columns import Extra, launch_ranges
 from .errors import FileError, RunError
 from .histogram import Accumulators, Counts
+from .kernels import launch
 from .kernels.fill import WEIGHT_LIMIT
 from .kernels.shifts import Branches
 from .preparation import Prepared, opened_at
-from .read import ColumnCache, EventFile
+from .read import ColumnCache
+from .read.values import Values
 from .tally import Partial, WorkItem
 
 
@@ -30,12 +33,15 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         If a weight is too large to be counted, or a variation has no value.
     """
     began = time.perf_counter()
+    n_events = item.stop - item.start
     with opened_at(prepared, item.path, cache) as events:
         columns = events.read(events.resolve(prepared.request), item.start, item.stop)
-        branches = _extras(prepared, events, columns, item)
+        found = events.values(prepared.further_branches(), item.start, item.stop)
     read = time.perf_counter() - began
+    ready, columns, objects = _calibrated(prepared, columns, found, n_events, item.path)
+    branches = _extras(ready, columns, found, objects, n_events, item.path)
     device = backend.open_device(prepared.config.execution.device)
-    counts, selected = run_kernel(prepared, columns, item.stop - item.start, branches, device)
+    counts, selected = run_kernel(ready, columns, n_events, branches, device)
     n_errors = counts.sums[item.dataset, "errors"].to_float()
     if n_errors[0]:
         unit = prepared.dataset.weight_unit
@@ -50,38 +56,85 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
     return Partial(item, sums, selected, time.perf_counter() - began, read, memory)
 
 
-def _extras(prepared: Prepared, events: EventFile, columns: Any, item: WorkItem) -> Branches | None:
-    """Read the branches that only variations need."""
+def _calibrated(
+    prepared: Prepared, columns: Any, found: Mapping[str, Values], n_events: int, path: str
+) -> tuple[Prepared, Any, dict[str, np.ndarray]]:
+    """Calibrate the objects: first what a preselection looks at, then, of preselected events, the rest.
+
+    Returned are the kernel's arguments, whose preselection lets pass what any shift could, its columns, and the columns
+    of the calibrations.
+    """
+    every = prepared.variations.calibrations
+    if not every:
+        return prepared, columns, {}
+    leading = {name: one for name, one in every.items() if name in calibrated.PRESELECTING}
+    rest = {name: one for name, one in every.items() if name not in leading}
+    columns, objects = calibrated.calibrate(leading, columns, found, n_events, path)
+    cuts: Any = prepared.cuts.value
+    reach = calibrated.reach(objects, columns, tuple(leading))
+    raised = {name: max(factor, getattr(cuts.dataset.reach, name)) for name, factor in reach.items()}
+    wider = cuts.dataset.reach._replace(**raised)
+    wider = wider._replace(lepton=max(wider.muon, wider.electron))
+    cuts = cuts._replace(dataset=cuts.dataset._replace(reach=wider))
+    ready = prepared._replace(cuts=launch.record(type(cuts), cuts))
+    if rest:
+        arguments = [launch.record(type(columns), columns), ready.cuts, prepared.tables]
+        wanted = launch.preselected(prepared.channel.program, arguments, n_events)
+        columns, more = calibrated.calibrate(rest, columns, found, n_events, path, wanted)
+        objects = {**objects, **more}
+    return ready, columns, objects
+
+
+def _extras(
+    prepared: Prepared,
+    columns: Any,
+    found: Mapping[str, Values],
+    objects: Mapping[str, np.ndarray],
+    n_events: int,
+    path: str,
+) -> Branches | None:
+    """Lay out what only variations and weights need: branches, and columns of calibrated objects."""
     extras = prepared.variations.extras
     if not extras:
         return None
-    found = events.values(sorted({extra.branch for extra in extras}), item.start, item.stop)
     arrays, strides = [], []
     for extra in extras:
-        content, offsets = found[extra.branch]
-        stride = 1
-        if extra.collection is not None:
-            expected = getattr(columns, extra.collection).offsets
-            fits = offsets is not None and np.array_equal(offsets, expected)
-        elif extra.values:
-            sizes = np.diff(offsets) if offsets is not None else np.ones(item.stop - item.start, np.int64)
-            stride = int(sizes[0]) if sizes.size else extra.values
-            fits = bool((sizes == stride).all()) and stride >= extra.values
-        else:
-            fits = offsets is None
-        if not fits:
-            what = extra.collection or (f"{extra.values} values or more, as many in each" if extra.values else "one")
-            msg = f"{item.path}: branch {extra.branch} has not the shape that its variation needs: {what} an event"
-            raise FileError(msg)
+        content, stride = (
+            (objects[extra.branch][extra.calibrated], 1)
+            if extra.calibrated >= 0
+            else _branch(extra, columns, found, n_events, path)
+        )
         arrays.append(content)
         strides.append(stride)
     return variations.branches(arrays, strides)
 
 
+def _branch(
+    extra: Extra, columns: Any, found: Mapping[str, Values], n_events: int, path: str
+) -> tuple[np.ndarray, int]:
+    """Return the values of a branch, and how many an event or object has."""
+    content, offsets = found[extra.branch]
+    stride = 1
+    if extra.collection is not None:
+        expected = getattr(columns, extra.collection).offsets
+        fits = offsets is not None and np.array_equal(offsets, expected)
+    elif extra.values:
+        sizes = np.diff(offsets) if offsets is not None else np.ones(n_events, np.int64)
+        stride = int(sizes[0]) if sizes.size else extra.values
+        fits = bool((sizes == stride).all()) and stride >= extra.values
+    else:
+        fits = offsets is None
+    if not fits:
+        what = extra.collection or (f"{extra.values} values or more, as many in each" if extra.values else "one")
+        msg = f"{path}: branch {extra.branch} has not the shape that its variation needs: {what} an event"
+        raise FileError(msg)
+    return content, stride
+
+
 def _with_branches(prepared: Prepared, branches: Branches | None) -> Any:
     """Return a kernel's tables for one call: with the branches of its events, and counters of its own."""
     tables = prepared.tables.value
-    if not prepared.variations.names.n:
+    if not prepared.variations.names.n and branches is None:
         return tables
     own: dict[str, Any] = {
         "shifts": prepared.variations.shifts._replace(problems=np.zeros(1, np.int64)),
@@ -94,7 +147,7 @@ def _with_branches(prepared: Prepared, branches: Branches | None) -> Any:
 
 def _refuse_problems(prepared: Prepared, tables: Any) -> None:
     """Refuse results of which a variation is not known."""
-    if prepared.variations.names.n:
+    if prepared.variations.weights.n_rows or prepared.variations.names.n:
         moved, (looked_up, unsummed) = int(tables.shifts.problems[0]), tables.weights.problems.tolist()
         if moved or looked_up or unsummed:
             msg = (

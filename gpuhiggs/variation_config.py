@@ -6,9 +6,11 @@
       shifts:                                   # objects move; selection and categories run again
         CMS_scale_e: {object: electron, size: {abs_eta: [0, 1.479, 2.5], values: [0.0005, 0.002]}}
         CMS_scale_j: {object: jet, correction: {file: jes.json.gz, name: …, columns: {JetEta: eta, JetPt: pt}}}
+        CMS_res_j: {object: jet, calibration: {step: jer_sf, input: systematic, up: up, down: down}}
         CMS_unclustered: {object: met, branches: {how: replaced, up: [MET_ptUnclusteredUp, MET_phiUnclusteredUp], …}}
       weights:                                  # the weight alone: up and down
         CMS_eff_m: {object: muon, correction: {file: …, name: …, columns: {abseta: abs_eta, pt: pt}, variation: …}}
+        CMS_btag_hf: {object: jet, calibration: {step: b_tag, input: systematic, up: up_hf, down: down_hf}}
         CMS_l1_prefiring: {branches: {nominal: L1PreFiringWeight_Nom, up: L1PreFiringWeight_Up, down: …_Dn}}
         ps_isr: {branches: {up: "PSWeight[0]", down: "PSWeight[2]"}, processes: [ggH]}
       sets:                                     # the weight alone: many members, combined at read-out
@@ -26,6 +28,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from .calibration_config import StepVariation
 from .frozen import Model
 from .kernels.shifts import OBJECTS
 
@@ -115,13 +118,19 @@ class ShiftConfig(_Objects):
     correction: dict[str, Any] | None = None
     """Of a correctionlib file: the relative size, or with ``variation`` the factors up and down."""
     branches: ShiftBranches | None = None
+    calibration: StepVariation | None = None
+    """The objects are calibrated with another value of one step."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _sources({"size": self.size, "correction": self.correction, "branches": self.branches})
+        given = {"size": self.size, "correction": self.correction, "branches": self.branches}
+        _sources({**given, "calibration": self.calibration})
         sizes = (self.size,) if isinstance(self.size, float) else self.size.values if self.size else (1.0,)
         if not any(sizes) or any(abs(size) >= 1.0 for size in sizes if self.size is not None):
             msg = f"size must be between -1 and 1 and not 0, where up and down are equal; got {list(sizes)}"
+            raise ValueError(msg)
+        if self.calibration is not None and "met" in self.object:
+            msg = "a calibration is of objects; the missing momentum follows them"
             raise ValueError(msg)
         n = 2 if self.object == ("met",) else 1
         if self.branches is not None and ("met" in self.object) != (n == 2):
@@ -165,6 +174,8 @@ class WeightConfig(Model):
     correction: dict[str, Any] | None = None
     """Of a correctionlib file; its columns are pt, eta, abs_eta and phi of an object, or one branch of the event."""
     branches: WeightBranches | None = None
+    calibration: StepVariation | None = None
+    """The weights of a calibration, with another value of one of its steps; no object: those of the event."""
     processes: tuple[str, ...] | None = None
     """The processes that have it; all of them if not given."""
 
@@ -173,7 +184,7 @@ class WeightConfig(Model):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        _sources({"correction": self.correction, "branches": self.branches})
+        _sources({"correction": self.correction, "branches": self.branches, "calibration": self.calibration})
         if self.branches is not None and self.object:
             msg = "branches are of the event: no object"
             raise ValueError(msg)

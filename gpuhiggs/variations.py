@@ -1,31 +1,19 @@
-"""Variations: from their declaration to the tables that kernels read, and to the names of what is filled.
-
-No channel is named here: its kernel module says which objects it moves (``MOVES``) and weighs (``WEIGHED``).
-"""
+"""Variations: the names of what is filled, and which histograms have them; :mod:`.variation_tables` compiles them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from types import ModuleType
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import correctionlib.schemav2 as schema
 import numpy as np
 
-from .columns import Extra
-from .config import validate
-from .corrections import Correction, CorrectionConfig, Library, Variants, compile_declared
 from .errors import ConfigError
 from .histogram import HistogramSpec
-from .kernels import lookup, shifts, weights
-from .kernels.language import fields
-from .variation_config import ELEMENT, Regions, SetConfig, ShiftConfig, VariationsConfig, WeightConfig
+from .kernels import shifts
+from .variation_config import SetConfig, VariationsConfig, WeightConfig
 
 NOMINAL = "nominal"
 SIDES = (("Up", 1.0), ("Down", -1.0))
-COLLECTIONS = {"muon": "muons", "electron": "electrons", "photon": "photons", "jet": "jets"}
 
 
 class Names(NamedTuple):
@@ -38,17 +26,6 @@ class Names(NamedTuple):
     def n(self) -> int:
         """How many variations there are beside the nominal."""
         return len(self.shifts) - 1 + len(self.weights)
-
-
-class Tables(NamedTuple):
-    """The fields of a kernel's ``Tables`` that belong to variations, and what has to be read for them."""
-
-    names: Names
-    corrections: lookup.Lookup
-    shifts: shifts.Shifts
-    weights: weights.WeightTable
-    reach: shifts.Reach
-    extras: tuple[Extra, ...]
 
 
 def names(config: VariationsConfig | None) -> Names:
@@ -94,254 +71,6 @@ def specs(config: VariationsConfig | None, all_specs: list[HistogramSpec], fille
         spec._replace(shifts=filled.shifts, weights=filled.weights) if spec.name in chosen else spec
         for spec in all_specs
     ]
-
-
-def largest(tables: lookup.Lookup, reference: int) -> float:
-    """Return the largest size that a correction can give; ∞ where a formula makes it."""
-    if reference < 0:
-        return abs(float(tables.values[~reference]))
-    nodes = tables.nodes
-    match int(nodes[reference]):
-        case lookup.BINNING:
-            n_axes = int(nodes[reference + 3])
-            bins = math.prod(int(nodes[reference + 5 + 4 * axis]) for axis in range(n_axes))
-            first = reference + 4 + 4 * n_axes
-            inner = [int(nodes[reference + 2]), *map(int, nodes[first : first + bins])]
-        case lookup.CATEGORY:
-            n = int(nodes[reference + 2])
-            inner = [int(nodes[reference + 3]), *map(int, nodes[reference + 4 + n : reference + 4 + 2 * n])]
-        case lookup.ERROR:
-            return 0.0
-        case _:
-            return math.inf
-    return max(largest(tables, one) for one in inner)
-
-
-@dataclass
-class _Builder:
-    """Collects rows, corrections and branches."""
-
-    place: str
-    kernel: ModuleType
-    library: Library = field(default_factory=Library)
-    extras: list[Extra] = field(default_factory=list)
-    sizes: list[tuple[int, int, int, float]] = field(default_factory=list)
-    """(classes, kind, reference, sign) of each row of a shift that has a size."""
-
-    def branch(self, name: str, collection: str | None = None, values: int = 0) -> int:
-        """Return the number of a branch that has at least so many values an event; 0: it has one."""
-        for number, extra in enumerate(self.extras):
-            if extra[:2] == (name, collection) and (extra.values > 0) == (values > 0):
-                self.extras[number] = extra._replace(values=max(extra.values, values))
-                return number
-        self.extras.append(Extra(name, collection, values))
-        return len(self.extras) - 1
-
-    def pair(self, first: str, second: str) -> int:
-        """Return the number of the first of two branches that follow each other."""
-        self.extras += [Extra(first), Extra(second)]
-        return len(self.extras) - 2
-
-    def correction(self, raw: dict[str, Any], offered: Sequence[str], place: str) -> Variants:
-        """Compile a correction of a file."""
-        declared = validate(CorrectionConfig, raw, place)
-        found = compile_declared(self.library, declared, offered, place)
-        if not self.library.tabulated:
-            msg = f"{place}: {declared.name} has formulas or transforms; in channels, binnings and categories work"
-            raise ConfigError(msg)
-        return found
-
-    def regions(self, size: float | Regions) -> int:
-        """Return the reference of a size that the configuration itself gives."""
-        if isinstance(size, float):
-            size = Regions(abs_eta=(0.0, 1.0), values=(size,))
-        quantity = size.quantity
-        node = schema.Correction(
-            name="size", version=1, inputs=[schema.Variable(name=quantity, type="real")],
-            output=schema.Variable(name="size", type="real"),
-            data=schema.Binning(
-                nodetype="binning", input=quantity, edges=list(getattr(size, quantity)), content=list(size.values),
-                flow="clamp",
-            ),
-        )  # fmt: skip
-        place = shifts.QUANTITIES.index(quantity)
-        return self.library.add(Correction(self.place, node, {}), {}, {quantity: place}, len(shifts.QUANTITIES))
-
-    def known(self, objects: Sequence[str], attribute: str, place: str) -> int:
-        """Return the bits of classes of objects that the channel has.
-
-        Raises
-        ------
-        ConfigError
-            If it has not all of them.
-        """
-        have: tuple[str, ...] = getattr(self.kernel, attribute, ())
-        if wrong := [name for name in objects if name not in have]:
-            what = {"MOVES": "moves", "WEIGHED": "weighs"}[attribute]
-            msg = f"{place}: the channel {what} no {wrong[0]}; it {what} {', '.join(have) or 'nothing'}"
-            raise ConfigError(msg)
-        return sum(1 << shifts.OBJECTS.index(name) for name in objects)
-
-
-def _shift_rows(builder: _Builder, one: ShiftConfig, place: str) -> list[list[tuple[int, int, int, int, float]]]:
-    """Return the rows (classes, kind, size, branch, sign) of a shift's two sides."""
-    classes = builder.known(one.object, "MOVES", place)
-    if one.branches is not None:
-        kind = shifts.REPLACED if one.branches.how == "replaced" else shifts.ADDED
-        sides = (one.branches.up, one.branches.down)
-        if one.object == ("met",):
-            return [[(classes, kind, 0, builder.pair(*side), 1.0)] for side in sides]
-        return [[_object_row(builder, name, kind, side[0], place) for name in one.object] for side in sides]
-    if one.correction is None:
-        root = builder.regions(one.size or 0.0)
-        return [[(classes, shifts.RELATIVE, root, 0, sign)] for _, sign in SIDES]
-    found = builder.correction(one.correction, shifts.QUANTITIES, f"{place}.correction")
-    if found.up == found.down:
-        return [[(classes, shifts.RELATIVE, found.nominal, 0, sign)] for _, sign in SIDES]
-    return [[(classes, shifts.FACTOR, root, 0, 1.0)] for root in (found.up, found.down)]
-
-
-def _object_row(builder: _Builder, name: str, kind: int, branch: str, place: str) -> tuple[int, int, int, int, float]:
-    collections = fields(builder.kernel.Inputs)
-    collection = COLLECTIONS[name] if COLLECTIONS[name] in collections else "leptons"
-    if collection not in collections:
-        msg = f"{place}: the channel has no collection of {name}s"
-        raise ConfigError(msg)
-    return 1 << shifts.OBJECTS.index(name), kind, 0, builder.branch(branch, collection), 1.0
-
-
-def _weight_rows(builder: _Builder, one: WeightConfig, first: int, place: str) -> list[list[int]]:
-    """Return the rows of a weight: its nominal factor, up and down."""
-    if one.branches is not None:
-        return _branch_rows(builder, one, first)
-    raw = one.correction or {}
-    if "variation" not in raw:
-        msg = f"{place}.correction: a weight needs `variation`: which input says nominal, up and down"
-        raise ConfigError(msg)
-    if one.object:
-        classes, kind, branch = builder.known(one.object, "WEIGHED", place), weights.OBJECT, 0
-        found = builder.correction(raw, shifts.QUANTITIES, f"{place}.correction")
-    else:
-        columns = tuple(dict.fromkeys(raw.get("columns", {}).values()))
-        if len(columns) != 1:
-            msg = f"{place}.correction.columns: an event's correction depends on one branch, got {list(columns)}"
-            raise ConfigError(msg)
-        classes, kind, branch = 0, weights.EVENT, builder.branch(columns[0])
-        found = builder.correction(raw, columns, f"{place}.correction")
-    base = weights.NO_BASE
-    rows = [[kind, weights.NOMINAL, 1, branch, base, classes, found.nominal, 0]]
-    for side, root in enumerate((found.up, found.down)):
-        rows.append([kind, first + side, 1, branch, found.nominal, classes, root, 0])
-    return rows
-
-
-def _branch_rows(builder: _Builder, one: WeightConfig, first: int) -> list[list[int]]:
-    assert one.branches is not None
-
-    def element(spelled: str) -> tuple[int, int]:
-        found = ELEMENT.match(spelled)
-        assert found is not None
-        name, place = found[1], found[2]
-        return builder.branch(name, None, 0 if place is None else int(place) + 1), int(place or 0)
-
-    rows = []
-    base = -1
-    if one.branches.nominal is not None:
-        base, member = element(one.branches.nominal)
-        rows.append([weights.BRANCH, weights.NOMINAL, 1, base, -1, 0, 0, member])
-    for side, spelled in enumerate((one.branches.up, one.branches.down)):
-        branch, member = element(spelled)
-        rows.append([weights.BRANCH, first + side, 1, branch, base, 0, 0, member])
-    return rows
-
-
-def compile_variations(
-    config: VariationsConfig | None, kernel: ModuleType, process: str, *, simulation: bool, place: str = "variations"
-) -> Tables:
-    """Return the tables of all variations for a dataset of a process; of data, none.
-
-    Raises
-    ------
-    ConfigError
-        If a correction cannot be compiled, the channel lacks an object, or there are too many.
-    """
-    builder = _Builder(place, kernel)
-    if config is None or not simulation:
-        return _tables(builder, Names(), [[]], [])
-    if (config.shifts or config.weights or config.sets) and not hasattr(kernel, "MOVES"):
-        msg = f"{place}: the channel has none; its kernel module says neither what MOVES nor what is WEIGHED"
-        raise ConfigError(msg)
-    moved: list[list[tuple[int, int, int, int, float]]] = [[]]
-    for name, shift in config.shifts.items():
-        moved += _shift_rows(builder, shift, f"{place}.shifts.{name}")
-    rows: list[list[int]] = []
-    first = 0
-    for name, weight in config.weights.items():
-        if applies(weight, process):
-            rows += _weight_rows(builder, weight, first, f"{place}.weights.{name}")
-        first += 2
-    for one in config.sets.values():
-        members = ordered_members(one)
-        if applies(one, process):
-            branch = builder.branch(one.branch, None, max(members) + 1)
-            rows += [[weights.BRANCH, first + i, n, branch, -1, 0, 0, start] for i, start, n in _runs(members)]
-        first += len(members)
-    if first > weights.WEIGHTS:
-        msg = f"{place}: {first} variations of the weight, at most {weights.WEIGHTS} are possible"
-        raise ConfigError(msg)
-    return _tables(builder, names(config), moved, rows)
-
-
-def _runs(members: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Return members that follow each other as (place, first, how many)."""
-    found: list[tuple[int, int, int]] = []
-    for place, member in enumerate(members):
-        if found and member == found[-1][1] + found[-1][2]:
-            found[-1] = (*found[-1][:2], found[-1][2] + 1)
-        else:
-            found.append((place, member, 1))
-    return found
-
-
-def _tables(
-    builder: _Builder, filled: Names, moved: list[list[tuple[int, int, int, int, float]]], rows: list[list[int]]
-) -> Tables:
-    tables = builder.library.tables()
-    table = np.array([row[:4] for shift in moved for row in shift], np.int64).reshape(-1)
-    return Tables(
-        filled,
-        tables,
-        shifts.Shifts(
-            first=np.cumsum([0, *map(len, moved)]).astype(np.int64),
-            rows=table,
-            sign=np.array([row[4] for shift in moved for row in shift], np.float64),
-            problems=np.zeros(1, np.int64),
-        ),
-        weights.WeightTable(
-            len(filled.weights), len(rows), np.array(rows, np.int64).reshape(-1), np.zeros(2, np.int64)
-        ),
-        _reach(tables, moved),
-        tuple(builder.extras),
-    )
-
-
-def _reach(tables: lookup.Lookup, moved: list[list[tuple[int, int, int, int, float]]]) -> shifts.Reach:
-    """Return the largest factors; computed as the kernel computes its own, so that rounding cannot pass them."""
-    most = dict.fromkeys(shifts.OBJECTS, 1.0)
-    for rows in moved:
-        for bit, name in enumerate(shifts.OBJECTS):
-            factor = 1.0
-            for classes, kind, size, _, _ in rows:
-                if classes & 1 << bit:
-                    factor *= _factor(tables, kind, size)
-            most[name] = max(most[name], factor)
-    return shifts.Reach(**most, lepton=max(most["muon"], most["electron"]))
-
-
-def _factor(tables: lookup.Lookup, kind: int, size: int) -> float:
-    if kind >= shifts.ADDED:
-        return math.inf
-    return largest(tables, size) if kind == shifts.FACTOR else 1.0 + largest(tables, size)
 
 
 def branches(arrays: Sequence[np.ndarray], strides: Sequence[int] = ()) -> shifts.Branches:

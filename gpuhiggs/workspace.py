@@ -10,7 +10,7 @@ from typing import Any
 import hist
 import numpy as np
 
-from . import inference, systematics
+from . import backgrounds, inference, systematics
 from .config import RunConfig
 from .errors import ConfigError
 from .fit_config import ModelConfig
@@ -25,9 +25,15 @@ Templates = dict[str, dict[str, "hist.Hist[Any]"]]
 
 
 def build(
-    config: RunConfig, model: ModelConfig, histograms: Histograms, varied: Histograms | None = None
+    config: RunConfig,
+    model: ModelConfig,
+    histograms: Histograms,
+    varied: Histograms | None = None,
+    estimated: backgrounds.Estimate | None = None,
 ) -> inference.Workspace:
     """Build the workspace of a model from the histograms of each process, and the same with variations.
+
+    It has no observed counts where data are withheld in any bin.
 
     Raises
     ------
@@ -36,43 +42,90 @@ def build(
     InputError
         If there are no templates to fit: no events.
     """
-    data = {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+    data = _data(config)
     templates: Templates = {}
-    observed: dict[str, hist.Hist[Any]] = {}
     for channel in model.channels:
-        summed = {name: region(h, model, channel) for name, h in histograms[model.histogram_of(channel)].items()}
+        by_process = histograms[model.histogram_of(channel)]
+        summed = {name: region(h, model, channel) for name, h in by_process.items() if name not in data}
         # A process without any event in the window of a channel plays no part in it.
-        templates[channel] = {name: h for name, h in summed.items() if name not in data and np.any(h.values())}
-        for name, h in summed.items():
-            if name in data:
-                observed[channel] = observed[channel] + h if channel in observed else h
+        templates[channel] = {name: h for name, h in summed.items() if np.any(h.values())}
+    counted = observed(config, model, histograms)
+    if any(np.isnan(h.values()).any() for h in counted.values()):
+        counted = {}
     shapes = _shapes(config, model, templates, varied)
     if model.smooth is not None:
-        templates = smooth_background.merge(templates, model.smooth.processes, model.smooth.degree)
+        templates = smooth_background.merge(templates, model.smooth.processes, model.smooth.degree, observed or None)
     workspace = inference.build_workspace(
         templates,
         signals=[name for name in model.signals if any(name in by_process for by_process in templates.values())],
         poi=POI,
         luminosity=inference.Luminosity(
-            uncertainty=model.luminosity_uncertainty, samples=_constrained(model, templates, None)
+            uncertainty=model.luminosity_uncertainty, samples=_constrained(config, templates, None)
         ),
         normalisations=[
-            inference.Normalisation(
-                samples=_constrained(model, templates, entry.processes), **entry.model_dump(exclude={"processes"})
-            )
-            for entry in model.normalisations
+            *(
+                inference.Normalisation(
+                    samples=_constrained(config, templates, entry.processes), **entry.model_dump(exclude={"processes"})
+                )
+                for entry in model.normalisations
+            ),
+            *_of_estimate(model, templates, estimated),
         ],
         shapes=shapes,
-        observed=observed or None,
+        observed=counted or None,
     )
     if model.smooth is not None:
         workspace = smooth_background.attach(workspace, model.smooth.degree)
     return _with_free(workspace, model)
 
 
-def _constrained(model: ModelConfig, templates: Templates, processes: Sequence[str] | None) -> tuple[str, ...]:
+def _data(config: RunConfig) -> set[str]:
+    return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
+
+
+def observed(config: RunConfig, model: ModelConfig, histograms: Histograms) -> dict[str, hist.Hist[Any]]:
+    """Return the data in each channel of the model: none, where there are no data; NaN where they are withheld."""
+    found: dict[str, hist.Hist[Any]] = {}
+    for channel in model.channels:
+        by_process = histograms[model.histogram_of(channel)]
+        for name in sorted(_data(config) & set(by_process)):
+            h = region(by_process[name], model, channel)
+            found[channel] = found[channel] + h if channel in found else h
+    return found
+
+
+def _of_estimate(
+    model: ModelConfig, templates: Templates, estimated: backgrounds.Estimate | None
+) -> list[inference.Normalisation]:
+    """Return the uncertainties of a background from data, in each channel by how much of it they change there."""
+    found = []
+    for channel in model.channels:
+        if estimated is None or estimated.process not in templates[channel]:
+            continue
+        histogram = estimated.templates[model.histogram_of(channel)]
+        total = float(templates[channel][estimated.process].values().sum())
+        for one in estimated.uncertainties:
+            changed = histogram.copy()
+            for row, category in enumerate(histogram.axes[0]):
+                changed.view(flow=True)[row] *= one.relative.get(category, 0.0)
+            size = float(region(changed, model, channel).values().sum())
+            if size > 0.0 and total > 0.0:
+                found.append(
+                    inference.Normalisation(
+                        parameter=one.parameter,
+                        up=1.0 + size / total,
+                        samples=(estimated.process,),
+                        channels=(channel,),
+                    )
+                )
+    return found
+
+
+def _constrained(config: RunConfig, templates: Templates, processes: Sequence[str] | None) -> tuple[str, ...]:
     """Return the samples among *processes* (None: all) whose normalisation is not the data's alone."""
     there = {name for by_process in templates.values() for name in by_process} - {smooth_background.NAME}
+    if processes is None and config.nonprompt is not None:
+        there -= {config.nonprompt.process}
     return tuple(sorted(there if processes is None else there & set(processes)))
 
 

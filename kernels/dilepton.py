@@ -40,7 +40,7 @@ CATEGORIES = (
 SR_0J, SR_1J, SR_2J, TOP, DY_TAUTAU, WW = 0, 2, 4, 7, 10, 13
 
 MOVES = ("muon", "electron", "jet", "met")
-WEIGHED = ("muon", "electron")
+WEIGHED = ("muon", "electron", "jet")
 HISTOGRAMS = (*COMMON, "m_t_coarse", "m_ll_coarse", "plane", "plane_coarse", "m_t2", "m_jj")
 """The planes are cells of m_ll × m_t: by the axes of these two histograms, and by those of the coarse ones."""
 M_T_COARSE, M_LL_COARSE, PLANE, PLANE_COARSE, M_T2, M_JJ = range(len(COMMON), len(HISTOGRAMS))
@@ -187,9 +187,9 @@ def region(m_ll, m_t, m_t2, pt2, jets, cuts):
 def fill_planes(category, m_ll, m_t, shift, weights, histograms):
     """Fill the m_ll × m_t planes; outside is the underflow."""
     cell = sums.plane_cell(histograms, M_LL, m_ll, M_T, m_t)
-    sums.fill_varied(histograms, PLANE, category, cell, shift, weights)
+    sums.fill_varied(histograms, PLANE, category, cell + 0.5, shift, weights)  # its middle: k/n·n may round down
     cell = sums.plane_cell(histograms, M_LL_COARSE, m_ll, M_T_COARSE, m_t)
-    sums.fill_varied(histograms, PLANE_COARSE, category, cell, shift, weights)
+    sums.fill_varied(histograms, PLANE_COARSE, category, cell + 0.5, shift, weights)
 
 
 @scalar
@@ -266,6 +266,9 @@ def body(event, shift, inputs, cuts, tables, out):
     ratios = local(WEIGHTS)
     value *= of_event(event, shift, tables, ratios)
     value *= of_lepton(leptons, 0, shift, tables, ratios) * of_lepton(leptons, 1, shift, tables, ratios)
+    value *= hadronic.jets_factor(
+        event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift, tables, ratios
+    )
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     fill_planes(category, pair.mass, m_t, shift, weights, out.histograms)
     sums.fill_varied(out.histograms, M_T_COARSE, category, m_t, shift, weights)

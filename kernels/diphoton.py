@@ -36,7 +36,7 @@ CATEGORIES = tags.CATEGORIES
 GATES = quality.STEPS
 STEPS = ("two_photons", "leading_pt", "scaled_pt", "mass")
 MOVES = ("muon", "electron", "photon", "jet", "met")
-WEIGHED = ("photon",)
+WEIGHED = ("photon", "jet")
 HISTOGRAMS = (*COMMON, "n_jets", "m_jj", "min_photon_id")
 N_JETS, M_JJ, MIN_PHOTON_ID = range(len(COMMON), len(HISTOGRAMS))
 
@@ -258,6 +258,9 @@ def body(event, shift, inputs, cuts, tables, out):
     value *= of_event(event, shift, tables, ratios)
     value *= photon_factor(inputs.photons, pair.first, pair.pt1, shift, tables, ratios)
     value *= photon_factor(inputs.photons, pair.second, pair.pt2, shift, tables, ratios)
+    value *= hadronic.jets_factor(
+        event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, tables, ratios
+    )
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     sums.fill_varied(out.histograms, N_JETS, category, jets.n, shift, weights)
     sums.fill_varied(out.histograms, M_JJ, category, jets.mass, shift, weights)

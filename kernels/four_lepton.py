@@ -1,7 +1,7 @@
 """H→ZZ*→4ℓ in CMS data: select the leptons, form the ZZ candidates, categorise and fill, in one body.
 
-Objects are in :mod:`.leptons` and :mod:`.jets`, the ZZ algorithm in :mod:`.zz`; the production categories follow
-CJLST/ZZAnalysis, Category.cc (categoryMor18), in their order, as far as they need no matrix-element discriminant.
+Objects are in :mod:`.leptons` and :mod:`.jets`, the ZZ algorithm in :mod:`.zz`, the production categories in
+:mod:`.four_lepton_tags`.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import four_lepton_out as output
+from . import four_lepton_regions as regions
+from . import four_lepton_tags as tags
 from . import four_vector as p4
 from . import gate as quality
 from . import real, zz
 from .decay_angles import decay_angles
-from .four_lepton_out import COMMON, OVER_CAPACITY, Reconstructed, write
+from .four_lepton_out import BAD_WEIGHT, COMMON, M4L, OVER_CAPACITY, Reconstructed, write
 from .four_vector import P4
-from .jets import JetCuts, Jets, count_jets
-from .language import Positive, add, each, local, local_int, scalar
+from .jets import Directions, JetCuts, Jets, jet_system, jets_factor
+from .language import add, each, local, local_int, scalar
 from .leptons import (
     PHOTON_CAPACITY,
     ElectronCuts,
@@ -27,9 +29,9 @@ from .leptons import (
     MuonCuts,
     Muons,
     Photons,
+    list_leptons,
     match_photons,
     reconstruct,
-    select_leptons,
 )
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Z_MASS, Leptons, P4Columns, dressed_pair, is_z
@@ -47,14 +49,18 @@ GATES = quality.STEPS
 STEPS = ("four_leptons", "zz_candidate", *zz.CUTS)
 """The rows of the cutflow after the gate's."""
 
-CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
+CATEGORIES = tags.CATEGORIES
 
 MOVES = ("muon", "electron", "jet", "met")
-WEIGHED = ("muon", "electron")
+WEIGHED = ("muon", "electron", "jet")
 
 HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 N_MINUS_ONE = len(COMMON)
+
+REGION_HISTOGRAMS = ("probe_pt", "loose_m4l", "loose_production")
+"""Of the control regions: see :mod:`.four_lepton_regions`. The last two are read by cells."""
+PROBE_PT = len(HISTOGRAMS)
 
 FEATURES = (
     "m_z1", "m_z2", "cos_theta_star", "cos_theta_1", "cos_theta_2", "phi", "phi_1", "scaled_pt4l", "abs_y4l", "n_jets",
@@ -62,6 +68,9 @@ FEATURES = (
 )  # fmt: skip
 """What a classifier may take: GeV; scaled_pt4l is pt over the mass. The first seven describe the decay."""
 N_FEATURES = len(FEATURES)
+
+DIRECTIONS = 2 * CAPACITY
+"""Leptons and their FSR photons: what jets must be apart from."""
 
 ROWS = len(zz.CUTS) + 1
 """Rows of best candidates: for each cut those that may fail it alone, and those that pass all."""
@@ -78,12 +87,6 @@ class Inputs(NamedTuple):
     met: MissingMomentum
 
 
-class CategoryCuts(NamedTuple):
-    """Production categories, GeV."""
-
-    met_min: Positive
-
-
 class Cuts(NamedTuple):
     """All cuts; the configuration's ``cuts`` has the same tree, less ``dataset``."""
 
@@ -93,12 +96,13 @@ class Cuts(NamedTuple):
     fsr: FsrCuts
     zz: zz.ZZCuts
     jet: JetCuts
-    category: CategoryCuts
+    category: tags.CategoryCuts
+    region: regions.RegionCuts
 
 
 @scalar
 def preselect(event, inputs, cuts):
-    """Whether there are four leptons of sufficient pt, whatever their quality."""
+    """Whether there are four leptons of sufficient pt, whatever their quality; three for the control regions."""
     n = 0
     for muon in each(inputs.muons, event):
         if inputs.muons.pt[muon] * cuts.dataset.reach.muon > cuts.muon.pt_min:
@@ -106,7 +110,7 @@ def preselect(event, inputs, cuts):
     for electron in each(inputs.electrons, event):
         if inputs.electrons.pt[electron] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             n += 1
-    return n >= 4
+    return n >= 4 - cuts.dataset.regions
 
 
 @scalar
@@ -160,19 +164,17 @@ def extra_z(leptons, n, cuts, i, j, k, l):  # noqa: E741
 
 
 @scalar
-def categorise(n_extra_leptons, n_extra_z, n_jets, n_b_jets, met, cuts):
-    """Return the production category as an index into CATEGORIES."""
-    if (n_jets <= 3 and n_b_jets == 0 and (n_extra_leptons == 1 or n_extra_z >= 1)) or (
-        n_jets == 0 and n_extra_leptons >= 1
-    ):
-        return 0
-    if n_jets >= 4 and n_b_jets >= 1 and n_extra_leptons == 0:
-        return 1
-    if n_extra_leptons >= 1:
-        return 2
-    if n_jets <= 1 and met > cuts.met_min:
-        return 3
-    return 4
+def list_directions(leptons, n, fsr, directions):
+    """List where the selected leptons and their FSR photons are; return how many that makes."""
+    listed = 0
+    for lepton in range(n):
+        directions.eta[listed], directions.phi[listed] = leptons.eta[lepton], leptons.phi[lepton]
+        listed += 1
+        photon = leptons.photon[lepton]
+        if photon >= 0:
+            directions.eta[listed], directions.phi[listed] = fsr.eta[photon], fsr.phi[photon]
+            listed += 1
+    return listed
 
 
 @scalar
@@ -214,6 +216,33 @@ def measure(leptons, i, j, k, l, found, features):  # noqa: E741
 
 
 @scalar
+def fill_regions(event, leptons, n_selected, n, inputs, cuts, tables, out):
+    """Fill the control regions with an event that is not in the signal region."""
+    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
+    if not sums.is_weight(value):
+        add(out.errors, BAD_WEIGHT, 1)
+        return
+    weight = sums.quantise(value)
+    met = missing_momentum(inputs.met, event, 0, tables)
+    probe = regions.probe_of(leptons, n_selected, n, met.e, cuts.region, cuts.zz)
+    if probe >= 0:
+        regions.fill_probe(leptons, probe, probe < n_selected, out.histograms, PROBE_PT, cuts.region, weight)
+    if n < 4:
+        return
+    directions = Directions(local(DIRECTIONS), local(DIRECTIONS))
+    apart = list_directions(leptons, n, inputs.fsr_photons, directions)
+    jets = jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, 0, tables)
+    for like_sign in range(2):
+        loose = regions.loose_candidate(leptons, n_selected, n, like_sign, cuts.zz)
+        if loose.distance < 1e9:
+            used = 2 + (1 if loose.k < n_selected else 0) + (1 if loose.l < n_selected else 0)
+            production = tags.categorise(n_selected - used, 0, jets, met.e, cuts.category)
+            regions.fill_loose(
+                leptons, n_selected, loose, like_sign, production, out.histograms, PROBE_PT, M4L, cuts.region, weight
+            )
+
+
+@scalar
 def body(event, shift, inputs, cuts, tables, out):
     """Select, reconstruct, categorise and fill one event."""
     photons = Photons(local_int(PHOTON_CAPACITY), local(PHOTON_CAPACITY))
@@ -230,12 +259,20 @@ def body(event, shift, inputs, cuts, tables, out):
     )
     n = -1
     if match_photons(event, inputs, cuts, photons, shift, tables):
-        n = select_leptons(event, inputs, cuts, photons, leptons, shift, tables)
+        n = list_leptons(event, inputs, cuts, photons, leptons, 0, 1, shift, tables)
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with fewer leptons its photons do not matter
         add(out.errors, OVER_CAPACITY, 1)
-    if n < 4:
+    n_loose = 0
+    if cuts.dataset.regions == 1 and shift == 0 and n >= 2:
+        n_loose = list_leptons(event, inputs, cuts, photons, leptons, n, 0, shift, tables)
+        if n_loose < 0:
+            add(out.errors, OVER_CAPACITY, 1)
+    if n < 4 and n_loose < 3:
         return
-    reconstruct(event, inputs, photons, leptons, n)
+    reconstruct(event, inputs, photons, leptons, n if n_loose < n else n_loose)
+    if n < 4:
+        fill_regions(event, leptons, n, n_loose, inputs, cuts, tables, out)
+        return
     value = generator_weight(event, inputs, cuts)
     weight = sums.quantise(value)
     best = zz.Best(local(ROWS), local(ROWS), local(ROWS))
@@ -247,26 +284,31 @@ def body(event, shift, inputs, cuts, tables, out):
             if best.distance[cut] < 1e9:
                 sums.fill(out.histograms, N_MINUS_ONE + cut, 0, best.value[cut], shift, weight)
     if steps < 1 + len(zz.CUTS):
+        if n_loose >= 4:
+            fill_regions(event, leptons, n, n_loose, inputs, cuts, tables, out)
         return
 
-    n_jets, n_b_jets = count_jets(event, inputs.jets, cuts.jet, leptons, n, inputs.fsr_photons, shift, tables)
+    directions = Directions(local(DIRECTIONS), local(DIRECTIONS))
+    apart = list_directions(leptons, n, inputs.fsr_photons, directions)
+    jets = jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, tables)
     met = missing_momentum(inputs.met, event, shift, tables)
     met = propagated(met, inputs.jets, JET, event, shift, tables, MET_PT_MIN)
     met = propagated(met, inputs.muons, MUON, event, shift, tables, 0.0)
     met = propagated(met, inputs.electrons, ELECTRON, event, shift, tables, 0.0)
     n_extra_z = extra_z(leptons, n, cuts.zz, i, j, k, l)
-    category = categorise(n - 4, n_extra_z, n_jets, n_b_jets, met.e, cuts.category)
+    category = tags.categorise(n - 4, n_extra_z, jets, met.e, cuts.category)
     state = final_state(leptons, i, k)
     ratios = local(WEIGHTS)
     value *= of_event(event, shift, tables, ratios)
     for lepton in (i, j, k, l):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
+    value *= jets_factor(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
     features = local(16)
     if wants_features(tables.scoring):
         measure(leptons, i, j, k, l, chosen, features)
-    features[9], features[10], features[11] = n_jets, n_b_jets, met.e
+    features[9], features[10], features[11] = jets.n, jets.n_b, met.e
     score = score_of(tables.scoring, features)
     row = (category * 3 + state) * tables.scoring.parts + part_of(tables.scoring, score)
     place = write(event, shift, found, row, weights, out)

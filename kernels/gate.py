@@ -42,6 +42,8 @@ class Dataset(NamedTuple):
     """... and none of these, which belong to primary datasets that come first."""
     required: int
     """An event needs all of these filters."""
+    regions: int
+    """Whether control regions of failing objects are filled."""
     reach: Reach
     """How far the variations raise the pt of objects: what a preselection has to let pass."""
 

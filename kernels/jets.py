@@ -7,6 +7,7 @@ from typing import NamedTuple
 from . import four_vector as p4
 from .language import Column, Float32, Int32, Int64, Positive, Real, Whole, each, scalar
 from .shifts import JET, moved_pt
+from .weights import has_columns, of_column
 
 
 class Jets(NamedTuple):
@@ -62,12 +63,6 @@ def is_identified(jets, jet, pt, cuts):
 
 
 @scalar
-def is_jet(jets, jet, pt, cuts):
-    """Whether a jet passes kinematics and identification."""
-    return pt > cuts.pt_min and is_identified(jets, jet, pt, cuts)
-
-
-@scalar
 def is_b_jet(jets, jet, cuts):
     """Whether a jet is b-tagged."""
     return jets.b_tag[jet] > cuts.b_tag_min and abs(jets.eta[jet]) < cuts.b_eta_max
@@ -80,33 +75,6 @@ def is_apart(eta, phi, others, n, dr_min):
         if not p4.delta_r2(eta, phi, others.eta[other], others.phi[other]) > dr_min * dr_min:
             return False
     return True
-
-
-@scalar
-def is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
-    """Whether a jet is apart from every selected lepton and its FSR photon."""
-    if not is_apart(jets.eta[jet], jets.phi[jet], leptons, n_leptons, cuts.dr_min):
-        return False
-    dr2_min = cuts.dr_min * cuts.dr_min
-    for lepton in range(n_leptons):
-        photon = leptons.photon[lepton]
-        if photon >= 0 and not p4.delta_r2(jets.eta[jet], jets.phi[jet], fsr.eta[photon], fsr.phi[photon]) > dr2_min:
-            return False
-    return True
-
-
-@scalar
-def count_jets(event, jets, cuts, leptons, n_leptons, fsr, shift, tables):
-    """Return the numbers of jets and of b-tagged jets."""
-    n_jets = 0
-    n_b_jets = 0
-    for jet in each(jets, event):
-        pt = jet_pt(jets, jet, shift, tables)
-        if is_jet(jets, jet, pt, cuts) and is_clean(jets, jet, cuts, leptons, n_leptons, fsr):
-            n_jets += 1
-            if is_b_jet(jets, jet, cuts):
-                n_b_jets += 1
-    return n_jets, n_b_jets
 
 
 class JetSystem(NamedTuple):
@@ -172,3 +140,24 @@ def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift, tables):
         both = p4.plus(jet_p4(jets, first, pt1), jet_p4(jets, second, pt2))
         mass, px, py = p4.mass(both), both.px, both.py
     return JetSystem(n, n_b, n_soft_b, pt1, pt2, eta1, eta2, mass, px, py)
+
+
+@scalar
+def jets_factor(event, jets, cuts, pt_min, others, n_others, shift, tables, ratios):
+    """Return the factor of the jets above *pt_min* in the range of the b tag in the weight of their event.
+
+    It is there for scale factors of the b tag, which a calibration of the jets has found; see :mod:`.weights`.
+    """
+    factor = 1.0
+    if not has_columns(JET, tables):
+        return factor
+    for jet in each(jets, event):
+        pt = jet_pt(jets, jet, shift, tables)
+        if (
+            pt > pt_min
+            and abs(jets.eta[jet]) < cuts.b_eta_max
+            and is_identified(jets, jet, pt, cuts)
+            and is_apart(jets.eta[jet], jets.phi[jet], others, n_others, cuts.dr_min)
+        ):
+            factor *= of_column(JET, jet, shift, tables, ratios)
+    return factor

@@ -99,6 +99,14 @@ def run(first, last, shifts, gates, inputs, cuts, tables, out):
         settle(passed, units, i)
     for i in range({n_sums}):
         add(gates, i, passed[i])
+
+
+def mark(first, last, marked, inputs, cuts, tables):
+    marked = column(marked, np.int64)
+    inputs, cuts, tables = record(inputs, Inputs), record(cuts, Cuts), record(tables, Tables)
+    for event in range(first, last):
+        passed = gate(event, inputs, cuts, tables) == {n_gates} and preselect(event, inputs, cuts)
+        marked[event] = 1 if passed else 0
 """
 
 
@@ -233,15 +241,14 @@ def _no_extensions() -> Iterator[None]:
 
 
 @functools.cache
-def compiled(program: Program) -> Any:
+def compiled(program: Program, function: str = "run") -> Any:
     """Return the CPU build of a program, compiled or loaded from the cache; the plain driver without a compiler."""
-    loop = driver(program).run
+    loop = getattr(driver(program), function)
     if numba.config.DISABLE_JIT:
         return loop
+    arguments = [types.int64] * 3 + [types.uint64] * 5 if function == "run" else [types.int64] * 2 + [types.uint64] * 4
     with _no_extensions():
-        return njit(
-            types.void(*[types.int64] * 3, *[types.uint64] * 5), nogil=True, cache=True, error_model="numpy", _nrt=False
-        )(loop)
+        return njit(types.void(*arguments), nogil=True, cache=True, error_model="numpy", _nrt=False)(loop)
 
 
 @functools.cache
@@ -331,3 +338,15 @@ def run(program: Program, arguments: Sequence[Record], first: int, last: int, sh
     else:
         loop(first, last, shifts, gates.__array_interface__["data"][0], *(entry.address for entry in arguments))
     return gates
+
+
+def preselected(program: Program, arguments: Sequence[Record], n: int) -> np.ndarray:
+    """Return 1 for those of *n* events that pass gate and preselection, from the records of inputs, cuts and tables."""
+    marked = np.zeros(n, dtype=np.int64)
+    loop = compiled(program, "mark")
+    if numba.config.DISABLE_JIT:
+        with np.errstate(all="ignore"):
+            loop(0, n, marked, *(_interpreted(entry.value) for entry in arguments))
+    else:
+        loop(0, n, marked.__array_interface__["data"][0], *(entry.address for entry in arguments))
+    return marked

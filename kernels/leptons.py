@@ -238,17 +238,26 @@ def isolation(event, i, pt, inputs, cuts, photons):
 
 
 @scalar
-def select_leptons(event, inputs, cuts, photons, leptons, shift, tables):
-    """List the fully selected leptons, muons first; return their number, or -1 if there is no room."""
+def selected_muon(event, i, pt, inputs, cuts, photons):
+    """Whether a relaxed muon passes identification and isolation."""
+    muons = inputs.muons
+    return (muons.is_pf[i] or (muons.high_pt_id[i] > 0 and pt > cuts.muon.high_pt_min)) and isolation(
+        event, i, pt, inputs, cuts.fsr, photons
+    ) < cuts.muon.iso_max
+
+
+@scalar
+def list_leptons(event, inputs, cuts, photons, leptons, n, selected, shift, tables):
+    """Append the relaxed leptons to the *n* that are listed, muons first: those that are selected, or (0) that fail.
+
+    Return how many there are then, or -1 if there is no room.
+    """
     muons = inputs.muons
     electrons = inputs.electrons
-    n = 0
     for i in each(muons, event):
         pt = moved_pt(muons, i, shift, tables, MUON)
-        if (
-            relaxed_muon(muons, i, pt, cuts.muon)
-            and (muons.is_pf[i] or (muons.high_pt_id[i] > 0 and pt > cuts.muon.high_pt_min))
-            and isolation(event, i, pt, inputs, cuts.fsr, photons) < cuts.muon.iso_max
+        if relaxed_muon(muons, i, pt, cuts.muon) and selected_muon(event, i, pt, inputs, cuts, photons) == (
+            selected == 1
         ):
             if n == CAPACITY:
                 return -1
@@ -258,7 +267,9 @@ def select_leptons(event, inputs, cuts, photons, leptons, shift, tables):
             n += 1
     for i in each(electrons, event):
         pt = moved_pt(electrons, i, shift, tables, ELECTRON)
-        if is_prompt(electrons, i, pt, cuts.electron) and identified_electron(electrons, i, pt, cuts.electron):
+        if is_prompt(electrons, i, pt, cuts.electron) and identified_electron(electrons, i, pt, cuts.electron) == (
+            selected == 1
+        ):
             if n == CAPACITY:
                 return -1
             leptons.kind[n] = 11

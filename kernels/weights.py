@@ -29,8 +29,9 @@ WEIGHTS = 512
 NO_BASE = 1 << 62
 """A correction that is not relative to another; references may be negative."""
 
-BRANCH, EVENT, OBJECT = range(3)
-"""Kinds of rows: values of a branch; a correction whose variable is a branch; a correction of each selected object."""
+BRANCH, EVENT, OBJECT, COLUMN = range(4)
+"""Kinds of rows: values of a branch; a correction whose variable is a branch; a correction of each selected object; the
+value that each selected object has in a branch."""
 
 NOMINAL = -1
 """The place of a row that multiplies the weight itself."""
@@ -38,8 +39,8 @@ NOMINAL = -1
 ROW = 8
 KIND, FIRST, COUNT, VALUES, BASE, CLASSES, ROOT, MEMBER = range(ROW)
 """Columns of a row: kind; place of its first variation; how many; branch of its values; what these are relative to, a
-branch (BRANCH) or the nominal's root (the others), -1 for 1; classes of objects; root of the correction; first value
-of the branch that is taken."""
+branch (BRANCH, COLUMN), -1 for 1, or the nominal's root (the others); classes of objects; root of the correction; first
+value of the branch that is taken."""
 
 
 class WeightTable(NamedTuple):
@@ -55,13 +56,13 @@ class WeightTable(NamedTuple):
 
 
 @scalar
-def of_branch(event, tables, row, member):
-    """Return the value of a branch for one variation, relative to its nominal."""
+def of_branch(i, tables, row, member):
+    """Return the value of a branch, of an event or an object, for one variation, relative to its nominal."""
     rows, branches = tables.weights.rows, tables.branches
-    place = branches.starts[rows[row + VALUES]] + event * branches.strides[rows[row + VALUES]]
+    place = branches.starts[rows[row + VALUES]] + i * branches.strides[rows[row + VALUES]]
     value = branches.values[place + rows[row + MEMBER] + member]
     base = rows[row + BASE]
-    return value if base < 0 else value / shifts.branch_value(branches, base, event)
+    return value if base < 0 else value / shifts.branch_value(branches, base, i)
 
 
 @scalar
@@ -88,7 +89,7 @@ def of_event(event, shift, tables, ratios):
         row = number * ROW
         kind = rows[row + KIND]
         first = rows[row + FIRST]
-        if kind == OBJECT or (first >= 0 and shift != 0):
+        if kind >= OBJECT or (first >= 0 and shift != 0):
             continue
         if kind == EVENT:
             x = shifts.branch_value(tables.branches, rows[row + VALUES], event)
@@ -117,6 +118,36 @@ def of_object(kind, pt, eta, phi, shift, tables, ratios):
         if rows[row + KIND] != OBJECT or rows[row + CLASSES] & kind == 0 or (first >= 0 and shift != 0):
             continue
         value = of_correction(tables, row, pt, eta, phi)
+        if first < 0:
+            factor *= value
+        else:
+            ratios[first] *= value
+    return factor
+
+
+@scalar
+def has_columns(kind, tables):
+    """Whether objects of a class weigh by what a branch has of them."""
+    weights = tables.weights
+    for number in range(weights.n_rows):
+        row = number * ROW
+        if weights.rows[row + KIND] == COLUMN and weights.rows[row + CLASSES] & kind != 0:
+            return True
+    return False
+
+
+@scalar
+def of_column(kind, i, shift, tables, ratios):
+    """Return the factor that branches have of selected object *i*, and take what they vary into the ratios."""
+    weights = tables.weights
+    rows = weights.rows
+    factor = 1.0
+    for number in range(weights.n_rows):
+        row = number * ROW
+        first = rows[row + FIRST]
+        if rows[row + KIND] != COLUMN or rows[row + CLASSES] & kind == 0 or (first >= 0 and shift != 0):
+            continue
+        value = of_branch(i, tables, row, 0)
         if first < 0:
             factor *= value
         else:

@@ -126,7 +126,7 @@ def _four_muon_config(*datasets: Mapping[str, Any], **settings: Any) -> RunConfi
     """A configuration of the CMS channel for files of four-muon events, with two primary datasets of one path each."""
     selection = _cms_selection() | {"triggers": {"First": ["HLT_A"], "Second": ["HLT_B"]}, "filters": ["Flag_good"]}
     selection |= settings.pop("selection", {})
-    fixed = {"lumi_mask": None, "execution": {"back_off": 0.0}}
+    fixed = {"lumi_mask": None, "unblind": True, "execution": {"back_off": 0.0}}
     return config.validate(RunConfig, {"selection": selection, "datasets": list(datasets), **fixed, **settings}, "test")
 
 

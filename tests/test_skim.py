@@ -195,7 +195,8 @@ def test_real_data(shared: Path, tmp_path: Path) -> None:
     """ATLAS data: identified by run and event number, in a format without luminosity sections; 70 events."""
     paths = [shared / "data" / "atlas" / f"data_{period}.4lep.root" for period in "AB"]
     dataset = {"name": "data", "process": "data", "kind": "data", "primary_dataset": "leptons"}
-    raw = {"datasets": [dataset | {"files": [str(path) for path in paths]}], "lumi_mask": None, "skim": ["root"]}
+    files = [str(path) for path in paths]
+    raw = {"datasets": [dataset | {"files": files}], "lumi_mask": None, "skim": ["root"], "unblind": True}
     selection = config.shipped_selection("atlas-hzz4l-open-data-2020")
     loaded = config.validate(RunConfig, raw | {"selection": selection}, "test")
     _, [written] = _skim(loaded, tmp_path)

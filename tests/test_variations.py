@@ -189,7 +189,7 @@ def test_weights_are_ratios_of_selected_events(made: preparation.Prepared, colum
         at = branches.starts[number] + event * branches.strides[number] + member
         return np.asarray(branches.values[at], np.float64)
 
-    rows = [i for i in range(15) if i % 3 == four_lepton.FINAL_STATES.index("4e")]
+    rows = [i for i in range(3 * len(four_lepton.CATEGORIES)) if i % 3 == four_lepton.FINAL_STATES.index("4e")]
     found = contents(counts, "m4l")[rows].sum(axis=(0, 1))
     nominal = weight * branch("L1_Nom")
     ratios = {
@@ -431,7 +431,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ),
     ({"weights": {"a": {"branches": {"up": "w", "down": "w"}}}}, "up and down are equal: w"),
     ({"weights": {"a": {"branches": {"up": "w[x]", "down": "w"}}}}, "expected a branch, or BRANCH[k], got 'w[x]'"),
-    ({"weights": {"a": {"object": "jet", "correction": {"variation": {}}}}}, "the channel weighs no jet"),
+    ({"weights": {"a": {"object": "jet", "correction": {"variation": {}}}}}, "scale factors of jets are steps"),
     ({"weigths": {}}, "unknown key 'weigths' in variations; known: shifts, weights, sets"),
     (
         {"sets": {"a": {"branch": "w", "members": "1-600", "combine": "hessian", "sums": None}}},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,8 @@ class Channel(NamedTuple):
     """Columns that the kernel does not touch with this configuration."""
     check: Callable[[SelectionConfig], None] = lambda selection: None
     """Raises ConfigError where parts of a selection do not fit each other."""
+    region_specs: Callable[[SelectionConfig, Sequence[HistogramSpec]], list[HistogramSpec]] | None = None
+    """The histograms of the control regions of failing objects, from the channel's own; None: there are none."""
 
     @property
     def launch_fills(self) -> int:
@@ -71,6 +73,19 @@ class Channel(NamedTuple):
             raise ConfigError(msg)
         self.check(selection)
         return [HistogramSpec(n, selection.histograms[n].axis(n), self.parts(n, selection)) for n in names]
+
+    def regions(self, selection: SelectionConfig) -> list[HistogramSpec]:
+        """Return the histograms of the control regions, which follow the others in the kernel's order.
+
+        Raises
+        ------
+        ConfigError
+            If the channel has no such regions, or their axis is not configured.
+        """
+        if self.region_specs is None:
+            msg = f"nonprompt: the channel {self.name} has no control regions of failing objects"
+            raise ConfigError(msg)
+        return self.region_specs(selection, self.histograms(selection))
 
     def parts(self, histogram: str, selection: SelectionConfig) -> tuple[str, ...]:
         """Return the categories of a histogram, each divided into parts where the selection has a classifier."""

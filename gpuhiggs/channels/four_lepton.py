@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..config import SelectionConfig
+from ..histogram import HistogramSpec
 from ..kernels import four_lepton as kernel
+from ..kernels import four_lepton_regions as loose
 from ..kernels.launch import Program
+from . import regions
 from .channel import Channel
 
 CATEGORIES = tuple(f"{category} {state}" for category in kernel.CATEGORIES for state in kernel.FINAL_STATES)
@@ -15,10 +20,22 @@ def _categories(histogram: str) -> tuple[str, ...]:
 
 
 def _unused(selection: SelectionConfig) -> tuple[str, ...]:
-    """Read either the electron BDT or the file's own working point; jets are counted only."""
+    """Read either the electron BDT or the file's own working point."""
     if selection.cuts.get("electron", {}).get("use_wp90") == 1:
-        return ("jets.mass", "electrons.bdt", "electrons.delta_eta_sc")
-    return ("jets.mass", "electrons.bdt_wp90")
+        return ("electrons.bdt", "electrons.delta_eta_sc")
+    return ("electrons.bdt_wp90",)
 
 
-CHANNEL = Channel("four_lepton", Program(kernel.__name__), _categories, _unused)
+def _regions(selection: SelectionConfig, specs: Sequence[HistogramSpec]) -> list[HistogramSpec]:
+    probes = regions.probe_pt(selection, loose.PROBES)
+    pairs = regions.pairs(2 * probes.axis.bins)
+    categories = tuple(f"{region} {state}" for region in loose.REGIONS for state in loose.STATES)
+    m4l = next(spec for spec in specs if spec.name == "m4l")
+    return [
+        probes,
+        regions.by_cells("loose_m4l", pairs, m4l.axis.bins + 2, categories),
+        regions.by_cells("loose_production", pairs, loose.N_PRODUCTION, categories),
+    ]
+
+
+CHANNEL = Channel("four_lepton", Program(kernel.__name__), _categories, _unused, region_specs=_regions)

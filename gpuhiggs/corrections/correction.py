@@ -15,8 +15,8 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError, RunError
-from ..kernels import launch, lookup, lookup_rows
-from . import numbers
+from ..kernels import launch, lookup, lookup_hash, lookup_rows
+from . import formula, numbers
 from .tables import LARGEST_KEY, Operand, Tree, Writer, compound
 
 Fixed = str | int | float | tuple[str, ...]
@@ -57,6 +57,23 @@ class Library:
             If an input is missing, unknown or of another type, a key is not in a category, or a node is not supported.
         """
         return correction.write(self._writer, fixed, variables, offered)
+
+    def formula(self, text: str, names: Mapping[str, int]) -> int:
+        """Compile a formula over variables by name and return its root.
+
+        Raises
+        ------
+        ValueError
+            If it is none, or uses another name.
+        """
+        operations = formula.program(text, (), (), self._writer.constant, names)
+        return self._writer.node(lookup.FORMULA, len(operations), *operations)
+
+    def random(self, variables: Sequence[int]) -> int:
+        """Return the root of a standard normal random number that is a hash of whole numbers."""
+        return self._writer.node(
+            lookup.RANDOM, lookup_hash.STDNORMAL, len(variables), *(2 * variable + 1 for variable in variables)
+        )
 
     @property
     def slots(self) -> int:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
 from ..kernels.lookup_formula import BINARY, FIRST_BINARY, FIRST_UNARY, LOAD, STACK, UNARY
@@ -30,9 +30,15 @@ class _Parser:
     """A recursive-descent parser that writes operations in postfix order."""
 
     def __init__(
-        self, text: str, operands: Sequence[int], parameters: Sequence[float], constant: Callable[[float], int]
+        self,
+        text: str,
+        operands: Sequence[int],
+        parameters: Sequence[float],
+        constant: Callable[[float], int],
+        names: Mapping[str, int],
     ) -> None:
         self.text, self.operands, self.parameters, self.constant = text, operands, parameters, constant
+        self.names = names
         self.place = 0
         self.operations: list[int] = []
         self.size = self.largest = 0
@@ -116,10 +122,13 @@ class _Parser:
             self.expression()
             self.expect(")")
             self.emit(_TWO[token], -1)
-        elif kind == "name" and len(token) == 1 and token in _VARIABLES:
+        elif kind == "name" and token in self.names:
+            self.load(self.names[token])
+        elif kind == "name" and len(token) == 1 and token in _VARIABLES and not self.names:
             self.variable(_VARIABLES.index(token))
         else:
-            self.refuse(f"{token!r} is no value before this; functions are {', '.join(sorted(_FUNCTIONS))};")
+            known = f"names are {', '.join(self.names)}; " if self.names else ""
+            self.refuse(f"{token!r} is no value before this; {known}functions are {', '.join(sorted(_FUNCTIONS))};")
 
     def parameter(self, number: int) -> None:
         if number >= len(self.parameters):
@@ -138,7 +147,11 @@ _FUNCTIONS = _FUNCTIONS_OF_ONE | _FUNCTIONS_OF_TWO
 
 
 def program(
-    text: str, operands: Sequence[int], parameters: Sequence[float], constant: Callable[[float], int]
+    text: str,
+    operands: Sequence[int],
+    parameters: Sequence[float],
+    constant: Callable[[float], int],
+    names: Mapping[str, int] | None = None,
 ) -> list[int]:
     """Return a formula's operations in postfix order.
 
@@ -150,13 +163,15 @@ def program(
         The values of [0], [1], …
     constant
         Puts a number into the tables and returns its operand.
+    names
+        Operands of variables by names of one's own, which then take the place of x, y, z, t.
 
     Raises
     ------
     ValueError
         If correctionlib's grammar does not have it, a variable or parameter is not given, or the stack is too small.
     """
-    parser = _Parser(text, operands, parameters, constant)
+    parser = _Parser(text, operands, parameters, constant, names or {})
     parser.expression()
     if parser.text[parser.place :].strip(" \t"):
         parser.refuse("expected an operator")

@@ -67,7 +67,8 @@ def run(
     for name, one in analyses.items():
         console.rule(name)
         config = analysis.run_config(one, made[name].templates, made[name].data, luminosity)
-        status = max(status, process.run(config, folder / name, workers=workers, overwrite=True))
+        # One process needs no other.
+        status = max(status, process.run(config, folder / name, workers=workers if workers > 1 else 0, overwrite=True))
     if status == 0:
         console.rule(COMBINATION)
         combination.run(folder, list(analyses), luminosity, console)

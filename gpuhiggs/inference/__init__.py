@@ -24,6 +24,7 @@ from gpuhiggs.inference.modifiers import (
     StatError,
 )
 from gpuhiggs.inference.pyhf_json import from_pyhf, pyhf_settings, to_pyhf
+from gpuhiggs.inference.restriction import restricted
 from gpuhiggs.inference.scan import Scan2DResult, ScanResult, grid_around, profile_scan, profile_scan_2d
 from gpuhiggs.inference.significance import (
     DiscoveryResult,
@@ -94,6 +95,7 @@ __all__ = [
     "profile_scan",
     "profile_scan_2d",
     "pyhf_settings",
+    "restricted",
     "split",
     "to_pyhf",
     "toy_test",

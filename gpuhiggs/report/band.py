@@ -107,7 +107,8 @@ def _normalisations(
 ) -> list[tuple[str, np.ndarray, float, float]]:
     """Return what the model says of a process: parameter, the content that it scales, factors up and down."""
     model = config.model
-    if model is None or process in _determined_by_data(model):
+    from_data = config.nonprompt is not None and process == config.nonprompt.process
+    if model is None or from_data or process in _determined_by_data(model):
         return []
     everything = histogram.project(histogram.axes[1].name).values()
     size = model.luminosity_uncertainty

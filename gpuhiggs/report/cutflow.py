@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -33,11 +35,16 @@ def steps(run: Record) -> list[str]:
     return [row["step"].replace("_", " ") for row in next(iter(_flows(run).values()))]
 
 
+def _numbers(rows: Iterable[dict[str, Any]], key: str) -> list[float]:
+    """Return numbers of rows; NaN, which nothing draws and tables leave out, where they are withheld."""
+    return [math.nan if row[key] is None else row[key] for row in rows]
+
+
 def _columns(run: Record) -> tuple[Column, ...]:
     events = []
     for process, rows in _flows(run).items():
-        error = symmetric([row["error"] for row in rows], "stat")
-        events.append(Column(process, [row["events"] for row in rows], errors=(error,)))
+        error = symmetric(_numbers(rows, "error"), "stat")
+        events.append(Column(process, _numbers(rows, "events"), errors=(error,)))
     return (Column("cut", steps(run), independent=True), *events)
 
 
@@ -55,11 +62,11 @@ def _draw(run: Record) -> matplotlib.figure.Figure:
     flows = _flows(run)
     simulated = [name for name in flows if name not in run.of_kind("data")]
     for name, color in zip(simulated, colors(run, simulated), strict=True):
-        events = np.array([row["events"] for row in flows[name]])
+        events = np.array(_numbers(flows[name], "events"))
         axes.stairs(events, np.arange(len(names) + 1) - 0.5, color=color, linewidth=2.5, label=run.label(name))
     for name in run.of_kind("data"):
         if name in flows:
-            events = np.array([row["events"] for row in flows[name]])
+            events = np.array(_numbers(flows[name], "events"))
             axes.plot(np.arange(len(names)), events, "ok", markersize=7, label=run.label(name))
     axes.set_yscale("log")
     low, high = axes.get_ylim()
@@ -87,15 +94,14 @@ def _table(run: Record) -> Table:
 
 
 def _yields(run: Record) -> Table | Missing:
-    yields: dict[str, dict[str, dict[str, float]]] = run.results["yields"]
+    yields: dict[str, dict[str, dict[str, Any]]] = run.results["yields"]
     first = next(iter(yields.values()), {})
-    categories = [name for name in first if any(part[name]["error"] > 0 for part in yields.values())]
+    categories = [name for name in first if any((part[name]["error"] or 0.0) > 0 for part in yields.values())]
     if not categories:
         return Missing("Yields", "No event is selected.")
 
-    def row(parts: dict[str, dict[str, float]]) -> tuple[list[float], list[float]]:
-        values = [parts[name]["value"] for name in categories]
-        errors = [parts[name]["error"] for name in categories]
+    def row(parts: dict[str, dict[str, Any]]) -> tuple[list[float], list[float]]:
+        values, errors = (_numbers((parts[name] for name in categories), key) for key in ("value", "error"))
         return [*values, sum(values)], [*errors, float(np.hypot.reduce(errors))]
 
     columns = [Column("category", [*categories, "all"], independent=True)]
@@ -106,6 +112,10 @@ def _yields(run: Record) -> Table | Missing:
         total = np.sum([rows[name][0] for name in simulated], axis=0)
         error = np.sqrt(np.sum([np.square(rows[name][1]) for name in simulated], axis=0))
         columns.append(Column("all simulation", total, errors=(symmetric(error, "stat"),)))
-    columns += [Column(name, [round(n) for n in rows[name][0]]) for name in yields if name in run.of_kind("data")]
+    columns += [
+        Column(name, [n if math.isnan(n) else round(n) for n in rows[name][0]])
+        for name in yields
+        if name in run.of_kind("data")
+    ]
     caption = f"Selected events by category; {run.conditions}. Errors are those of the simulation's statistics."
     return Table("yields", "Yields", caption, Numbers(tuple(columns)), frozenset({len(categories)}))

@@ -96,9 +96,9 @@ def _figure(figure: Figure, image: bytes | str, numbers: Iterator[int]) -> str:
         return _note(f"Not here: {figure.title}", (f"The figure could not be drawn: {image}",), "missing")
     stem = f"{FIGURES}/{figure.name}"
     data = base64.b64encode(image).decode()
-    kind = ' class="full"' if figure.wide else ""
+    kind, alt = ' class="full"' if figure.wide else "", escape(figure.title)
     return (
-        f'<figure id="{figure.name}"{kind}><a href="{stem}.png"><img decoding="async" alt="{escape(figure.title)}" '
+        f'<figure id="figure-{figure.name}"{kind}><a href="{stem}.png"><img decoding="async" alt="{alt}" '
         f'src="data:image/png;base64,{data}"></a>'
         f"<figcaption><strong>Figure {next(numbers)}. {escape(figure.title)}.</strong> {escape(figure.caption)}"
         f"</figcaption>{_links(figure.name, ((f'{FIGURES}/', 'PDF', 'pdf'), (f'{FIGURES}/', 'PNG', 'png')))}</figure>"
@@ -114,7 +114,7 @@ def _links(name: str, before: Sequence[tuple[str, str, str]] = ()) -> str:
 def _table(table: Table, number: int) -> str:
     caption = f"<strong>Table {number}. {escape(table.title)}.</strong> {escape(table.caption)}"
     return (
-        f'<div class="full" id="{table.name}"><p class="caption">{caption}</p>'
+        f'<div class="full" id="table-{table.name}"><p class="caption">{caption}</p>'
         f'<div class="scroll">{_grid(table.numbers, table.marked)}</div>{_links(table.name)}</div>'
     )
 

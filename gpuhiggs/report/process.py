@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import backend, cluster, engine, measurement, normalisation, skim
+from .. import backend, backgrounds, cluster, engine, measurement, normalisation, skim
 from ..batch import batch
 from ..cluster_config import ClusterConfig
 from ..config import RunConfig
@@ -64,6 +64,7 @@ def run(
     console = Console()
     stages = Stages()
     measurement.check(config)
+    backgrounds.check(config)
     skim.require(config)
     there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
@@ -89,7 +90,8 @@ def run(
     console.print(f"Report: {folder / run_folder.REPORT}", soft_wrap=True)
     converged = all(part["converged"] for part in results.get("fit", {}).values())
     whole = not config.skim or "skim" in results
-    return 0 if converged and whole and not tally.failures and "fit_error" not in results else 1
+    missing = {"fit_error", "nonprompt_error"} & set(results)
+    return 0 if converged and whole and not tally.failures and not missing else 1
 
 
 def _conclude(
@@ -106,12 +108,24 @@ def _conclude(
     """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
     with stages.stage("histograms"):
         histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        estimated, problem = _estimate(config, tally)
+        if estimated is not None:
+            for name, template in estimated.templates.items():
+                histograms[name] = {estimated.process: template, **histograms[name]}
         results = run_folder.summary(config, tally, histograms)
+        results["blinding"] = run_folder.unblinded(folder, config)
+        if estimated is not None:
+            results["nonprompt"] = estimated.summary
+            results["warnings"].extend(estimated.notes)
+            histograms |= estimated.control
+        elif problem is not None:
+            results["nonprompt_error"] = problem
+            results["warnings"].append(problem)
     if pieces is not None:
         with stages.stage("skim"):
             _skim(config, tally, pieces, folder / SKIM, results, resume=resume)
     with stages.stage("fit"):
-        _fit(config, tally, folder, histograms, varied, results)
+        _fit(config, tally, folder, histograms, varied, results, estimated)
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
     performance = {
@@ -159,6 +173,14 @@ def _skim(
             pieces.finish(tally, results["skim"])
 
 
+def _estimate(config: RunConfig, tally: Tally) -> tuple[backgrounds.Estimate | None, str | None]:
+    """Return the background from data, or why there is none: the rest of a run stands, but its fit does not."""
+    try:
+        return backgrounds.estimate(config, tally), None
+    except InputError as error:
+        return None, str(error)
+
+
 def _fit(
     config: RunConfig,
     tally: Tally,
@@ -166,16 +188,20 @@ def _fit(
     histograms: dict[str, dict[str, hist.Hist[Any]]],
     varied: dict[str, dict[str, hist.Hist[Any]]],
     results: dict[str, Any],
+    estimated: backgrounds.Estimate | None,
 ) -> None:
     """Fit the model where there is one; add to the results. The histograms stand, whatever the model makes of them."""
     if config.model is None:
+        return
+    if "nonprompt_error" in results:
+        results["fit_error"] = f"a background is missing: {results['nonprompt_error']}"
         return
     missing = normalisation.incomplete(config, tally)
     if missing and not config.execution.allow_partial:
         results["fit_error"] = f"a part is missing: {'; '.join(missing)}"
         return
     try:
-        measured = measurement.measure(config, histograms, varied)
+        measured = measurement.measure(config, histograms, varied, estimated)
     except InputError as error:
         results["fit_error"] = str(error)
         return
@@ -223,9 +249,11 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
         for rows in zip(*results["cutflow"].values(), strict=True):
-            table.add_row(rows[0]["step"], *(f"{row['events']:.4g} ({row['entries']})" for row in rows))
+            table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
     for part, fitted in results.get("fit", {}).items():
+        if part == "control":
+            continue  # what it says of the backgrounds is in the report; of the signal it says nothing
         mu = strength.interval(fitted["parameters"]["mu"])
         discovery = fitted["discovery"]
         significance = f", significance {discovery['significance']:.2f} σ" if discovery else ""
@@ -238,3 +266,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
     for failure in results["failures"]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
+
+
+def _counted(row: dict[str, Any]) -> str:
+    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"

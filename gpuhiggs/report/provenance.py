@@ -42,7 +42,12 @@ def cautions(run: Record) -> list[Block]:
             found.append(Words(tuple(fit["problems"]), f"The {part} fit", "warning"))
     if warnings := run.results["warnings"]:
         found.append(Words(merged(warnings), "To be known", "warning"))
-    if "fit" in run.results and "observed" not in run.results["fit"]:
+    blinding = run.results.get("blinding", {})
+    if blinding.get("blind"):
+        found.append(Words(("Blinded: data are withheld in the signal regions.",)))
+    for entry in blinding.get("unblinded", ()):
+        found.append(Words((f"Unblinded on {entry['when']}: {', '.join(entry['datasets'])}.",)))
+    if "fit" in run.results and "observed" not in run.results["fit"] and not blinding.get("blind"):
         found.append(Words(("There are no data in this run: only expectations are shown.",)))
     return found
 

@@ -50,8 +50,14 @@ class Record:
         return ", ".join(parts) or "not normalised to a luminosity"
 
     def of_kind(self, kind: str) -> list[str]:
-        """Return the processes of ``data`` or ``simulation``, in the configuration's order."""
-        return list(dict.fromkeys(dataset.process for dataset in self.config.datasets if dataset.kind == kind))
+        """Return the processes of ``data`` or ``simulation``, in the configuration's order.
+
+        A background from data stands before the simulated ones, which it is drawn with.
+        """
+        found = [dataset.process for dataset in self.config.datasets if dataset.kind == kind]
+        if self.config.nonprompt is not None and kind == "simulation":
+            found.insert(0, self.config.nonprompt.process)
+        return list(dict.fromkeys(found))
 
     @property
     def signals(self) -> list[str]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import importlib.metadata
 import json
+import math
 import os
 import platform
 import tempfile
@@ -25,13 +26,15 @@ import uproot
 import yaml
 from uhi.io.json import default as uhi_default
 
-from .. import normalisation
+from .. import blinding, normalisation
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..tally import Tally
 
 RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
 HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
+UNBLINDING = "unblinding.json"
+"""What was unblinded, and when: kept when a run is made again, so that the first time stays known."""
 FIGURES, NUMBERS = "figures", "numbers"
 """Folders of a page's figures and of the numbers behind them."""
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")
@@ -116,6 +119,26 @@ def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist[Any
     write_text(folder / "histograms.json", json.dumps(histograms, default=uhi_default))
 
 
+def unblinded(folder: Path, config: RunConfig) -> dict[str, Any]:
+    """Return what results say of blinding; keep what is unblinded now beside them.
+
+    Raises
+    ------
+    RunError
+        If an earlier note cannot be read, or the new one not be written.
+    """
+    path = folder / UNBLINDING
+    try:
+        before = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    except (OSError, ValueError) as error:
+        msg = f"{path}: what was unblinded before cannot be read: {error}"
+        raise RunError(msg) from error
+    found = blinding.report(config, before)
+    if found["unblinded"] != before:
+        write_text(path, json.dumps(found["unblinded"], indent=1) + "\n")
+    return found
+
+
 def summary(config: RunConfig, tally: Tally, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> dict[str, Any]:
     """Return every number of a run as plain JSON values."""
     scales = normalisation.scales(config, tally)
@@ -178,12 +201,14 @@ def warnings(config: RunConfig, tally: Tally, datasets: dict[str, Any]) -> list[
     return found
 
 
-def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float]]:
-    """Return the content of each category, flow bins included, with its statistical error."""
-    found = {}
+def yields(histogram: hist.Hist[Any]) -> dict[str, dict[str, float | None]]:
+    """Return the content of each category, flow bins included, with its statistical error; None: it is withheld."""
+    found: dict[str, dict[str, float | None]] = {}
     for category in histogram.axes[0]:
         view: Any = histogram.view(flow=True)[histogram.axes[0].index(category)]
-        found[category] = {"value": float(view.value.sum()), "error": float(view.variance.sum()) ** 0.5}
+        value, error = float(view.value.sum()), float(view.variance.sum()) ** 0.5
+        withheld = math.isnan(value)
+        found[category] = {"value": None if withheld else value, "error": None if withheld else error}
     return found
 
 

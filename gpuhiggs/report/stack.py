@@ -111,8 +111,10 @@ def split_unit(label: str) -> tuple[str, str]:
 
 def garwood(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the central Poisson interval of 68 % of each count (F. Garwood, Biometrika 28 (1936) 437)."""
-    low, high = poisson_interval(counts, counts)
-    return np.nan_to_num(low), np.asarray(high)
+    known = np.nan_to_num(counts)
+    low, high = poisson_interval(known, known)
+    withheld = np.isnan(counts)
+    return np.where(withheld, np.nan, np.nan_to_num(low)), np.where(withheld, np.nan, high)
 
 
 def colors(run: Record, processes: list[str]) -> list[str]:

@@ -19,6 +19,8 @@ ONE_SIGMA, TWO_SIGMA = 1.0, 3.84
 """-2 Δ ln L at the edges of the 68 % and 95 % intervals of one parameter (Wilks)."""
 
 PARTS = {"observed": "Observed", "expected": "Expected (Asimov, μ = 1)"}
+CONTROL = "control"
+"""The fit of what is shown while the signal regions are blind, where μ is 1."""
 
 Estimate = Mapping[str, "float | None"]
 
@@ -131,5 +133,8 @@ def _table(run: Record) -> Table:
         "Signal strengths, and nuisance parameters in units of their error before the fit (luminosity: as a factor). "
         "The per-bin factors of the simulation's statistics are left out."
     )
-    columns = (Column("parameter", names, independent=True), *(column(part) for part in PARTS if part in fits))
+    columns = (
+        Column("parameter", names, independent=True),
+        *(column(part) for part in (*PARTS, CONTROL) if part in fits),
+    )
     return Table("parameters", "Fitted parameters", caption, Numbers(columns))

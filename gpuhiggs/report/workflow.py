@@ -53,10 +53,13 @@ def stages(run: Record) -> list[Stage]:
     flows = results["cutflow"]
     if flows:
         names = [row["step"] for row in next(iter(flows.values()))]
-        passed = {name: sum(rows[i]["entries"] for rows in flows.values()) for i, name in enumerate(names)}
+        passed = {name: sum(rows[i]["entries"] or 0 for rows in flows.values()) for i, name in enumerate(names)}
+        shown = all(rows[-1]["entries"] is not None for rows in flows.values())
         if "trigger" in passed:
             found.append(Stage("Trigger", f"{passed['trigger']:,}", _share(passed["trigger"], read)))
-        found.append(Stage("Selected", f"{passed[names[-1]]:,}", _share(passed[names[-1]], read)))
+        found.append(
+            Stage("Selected", f"{passed[names[-1]]:,}", _share(passed[names[-1]], read) if shown else "data withheld")
+        )
     sizes = [len(h.axes[0]) for by_process in run.histograms.values() for h in by_process.values()]
     if sizes:
         found.append(Stage("Histograms", f"{len(run.histograms)}", f"{max(sizes)} categories"))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .. import channels
+from .. import blinding, channels
 from ..config import RunConfig
 from ..engine import is_transient
 from ..errors import GpuhiggsError, SchemaError
@@ -88,15 +88,25 @@ def leaving_out(mapper: Mapper) -> Mapper:
 
 
 def keeping(mapper: Mapper, config: RunConfig, pieces: Pieces, cache: ColumnCache | None = None) -> Mapper:
-    """Return a mapper that puts the selected events of each result on the disk and hands the rest on."""
-    schema = channels.find(config.selection.channel).schema(config.selection)
+    """Return a mapper that puts the selected events of each result on the disk and hands the rest on.
+
+    Events of data where the selection is blind are left out here, before anything is on the disk.
+    """
+    channel = channels.find(config.selection.channel)
+    schema = channel.schema(config.selection)
+    categories = channel.histograms(config.selection)[0].categories
+    blinds = {dataset.name: blinding.of(config, dataset.kind) for dataset in config.datasets}
     known = schema.collections.get("events", {})
     branches = {column: known[column].branches for column in IDENTITY if column in known}
 
     def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
         for result in mapper(Identified(function, schema.trees, branches, cache), work):
             if isinstance(result, Partial):
-                pieces.keep(result.item, result.selected)
+                rows = result.selected
+                if (blind := blinds[result.item.dataset]) is not None:
+                    shown = blinding.shown_rows(blind, categories, rows)
+                    rows = {name: values[shown] for name, values in rows.items()}
+                pieces.keep(result.item, rows)
                 yield result._replace(selected={})
             else:
                 yield result

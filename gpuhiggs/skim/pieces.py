@@ -49,6 +49,8 @@ class Pieces:
         self._listed: dict[str, dict[int, list[int]]] | None = None
         text = Job.of(config).config_json
         self._prints = {dataset.name: fingerprint(text, dataset.name)[:16] for dataset in config.datasets}
+        if not config.unblind:  # the sums are the same, the events that are kept are not
+            self._prints |= {d.name: f"{self._prints[d.name]}b" for d in config.datasets if d.kind == "data"}
         try:
             if fresh:
                 shutil.rmtree(self.folder, ignore_errors=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import os
 import re
 import subprocess
@@ -17,6 +19,7 @@ from tests.docs.pages import CHECKOUT, Block, blocks, pages, unprinted
 
 PAGES = pages()
 IDS = [page.relative_to(CHECKOUT).as_posix() for page in PAGES]
+NOTEBOOKS = sorted((CHECKOUT / "docs").glob("*.ipynb"))
 
 
 def test_a_block_is_read_with_its_mark() -> None:
@@ -80,3 +83,21 @@ def test_links_lead_somewhere(page: Path) -> None:
     for anchor in re.findall(r"\]\(#([^)\s]+)\)", text):
         headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
         assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, anchor
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=[path.name for path in NOTEBOOKS])
+def test_a_notebook_runs_as_written(notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cell by cell as Jupyter would; what a last line shows is made, too."""
+    monkeypatch.chdir(tmp_path)
+    mpl.use("Agg")
+    names: dict[str, Any] = {"__name__": "__main__"}
+    cells = [cell for cell in json.loads(notebook.read_text(encoding="utf-8"))["cells"] if cell["cell_type"] == "code"]
+    assert len(cells) > 5
+    for i, cell in enumerate(cells):
+        assert not cell["outputs"], f"cell {i}: kept with its output; clear it before it is committed"
+        *statements, last = ast.parse("".join(cell["source"])).body
+        exec(compile(ast.Module(statements, []), f"{notebook.name}, cell {i}", "exec"), names)
+        if isinstance(last, ast.Expr):
+            assert repr(eval(compile(ast.Expression(last.value), f"{notebook.name}, cell {i}", "eval"), names))
+        else:
+            exec(compile(ast.Module([last], []), f"{notebook.name}, cell {i}", "exec"), names)

@@ -230,7 +230,8 @@ def test_lepton_has_one_photon(run: Run) -> None:
 
 EXTRA = muon(30.0, 0.5, 1, eta=-1.5)
 SECOND = electron(30.0, 0.5, 1, eta=1.5)
-JETS = [jet(eta) for eta in (-3.0, -2.0, 2.0, 3.0)]
+JETS = [jet(eta) for eta in (-3.0, -0.5, 2.0, 3.0)]
+"""The two hardest, of which the first count, have a mass of 192 GeV: of neither VBF nor a W or Z."""
 TAGGED = [JETS[0], JETS[1], JETS[2] | {"b_tag": 0.3}, JETS[3]]
 
 
@@ -252,6 +253,14 @@ TAGGED = [JETS[0], JETS[1], JETS[2] | {"b_tag": 0.3}, JETS[3]]
         ("ttH-hadronic", [], {"jets": [*TAGGED[1:], JETS[0] | {"pt": 51.0, "pile_up_id": 3}]}),
         ("untagged", [], {"jets": [*TAGGED[1:], jet(0.3, phi=-0.2)]}),  # a lepton of the candidate
         ("untagged", [], {"jets": [*TAGGED[1:], jet(0.6, phi=0.0)], "fsr_photons": [photon(10.0, 0.0, eta=0.3)]}),
+        ("VBF-2jet", [], {"jets": [jet(-3.0), jet(2.0)], "met": 101.0}),
+        ("VBF-2jet", [], {"jets": [jet(-3.0), jet(2.0) | {"b_tag": 0.3}]}),
+        ("untagged", [], {"jets": [jet(-2.0) | {"b_tag": 0.3}, jet(2.0) | {"b_tag": 0.3}]}),
+        ("VBF-2jet", [], {"jets": [jet(-3.0), jet(2.0), *JETS[1:3]]}),
+        ("ttH-hadronic", [], {"jets": [jet(-3.0), jet(2.0), *TAGGED[1:3]]}),
+        ("VH-hadronic", [], {"jets": [jet(-2.0), jet(-1.0)]}),
+        ("VH-hadronic", [], {"jets": [jet(-2.0) | {"b_tag": 0.3}, jet(-1.0) | {"b_tag": 0.3}]}),
+        ("ttH-leptonic", [EXTRA], {"jets": [jet(-3.0), *[jet(2.0)] * 3]}),
         ("VH-leptonic", [EXTRA], {}),
         ("VH-leptonic", [EXTRA], {"jets": JETS[:3], "met": 101.0}),
         ("ttH-leptonic", [EXTRA], {"jets": JETS}),

@@ -22,7 +22,7 @@ from bench.in_memory import Processed
 
 Z_MASS = 91.1876
 CUTS = ("z1_mass", "z2_mass", "ghost", "qcd", "pt", "smart", "m4l")
-CATEGORIES = ("VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
+CATEGORIES = ("VBF-2jet", "VH-hadronic", "VH-leptonic", "ttH-hadronic", "ttH-leptonic", "VH-MET", "untagged")
 N_MINUS_ONE_BINS = {
     "z1_mass": (70, 0, 140),
     "z2_mass": (70, 0, 140),
@@ -197,6 +197,12 @@ def category(inputs: Any, event: int, leptons: list[Lepton], best: Candidate) ->
         if all(delta_r(particle(found), p) > 0.4 for lepton in leptons for p in lepton.dressed)
     ]
     n_b = sum(jet["b_tag"] > 0.2783 and abs(jet["eta"]) < 2.5 for jet in jets)
+    hardest = sorted(jets, key=lambda jet: -jet["pt"])[:2]
+    m_jj = mass([particle(jet) for jet in hardest]) if len(jets) >= 2 else 0.0
+    if not left and m_jj > 350 and (n_b <= 1 if len(jets) <= 3 else n_b == 0):
+        return "VBF-2jet"
+    if not left and 60 < m_jj < 120 and (len(jets) <= 3 or n_b == 0):
+        return "VH-hadronic"
     vh = len(jets) <= 3 and n_b == 0 and (len(left) == 1 or n_extra_z)
     if vh or (not jets and left):
         return "VH-leptonic"
@@ -318,9 +324,9 @@ def test_n_minus_one(both: tuple[Processed, Expected], cut: str) -> None:
 
 
 def test_histogram_of_the_mass(both: tuple[Processed, Expected]) -> None:
-    """50 bins from 70 to 170 GeV in 5 categories × 3 final states."""
+    """50 bins from 70 to 170 GeV in 7 categories × 3 final states."""
     processed, expected = both
-    sums = np.zeros((5, 3, 52))
+    sums = np.zeros((7, 3, 52))
     for event, (best, state, name) in expected.selected.items():
         row = CATEGORIES.index(name), ("4mu", "4e", "2e2mu").index(state)
         sums[(*row, uniform(best.m4l, 50, 70, 170))] += processed.selected["weight"][

@@ -1,0 +1,206 @@
+"""Z+X as a process of the four-lepton run: yields of both methods combined, a shape, and their uncertainties."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import hist
+import numpy as np
+
+from .. import channels
+from ..config import NonPromptConfig, RunConfig
+from ..errors import InputError
+from ..histogram import HistogramSpec
+from ..kernels import four_lepton as channel_kernel
+from ..kernels import four_lepton_regions as kernel
+from ..tally import Tally
+from . import cells as control
+from . import four_lepton, rates
+from .cells import Cells, Floats, Region
+from .four_lepton import Prediction
+from .rates import Rates
+from .result import Estimate, Uncertainty, to_hist
+
+FINAL_STATES = channel_kernel.FINAL_STATES
+MERGED = ((0,), (1,), (2, 3))
+"""The kernel's STATES that make up each final state."""
+
+NEGATIVE = 2.0
+"""Standard deviations below zero at which a yield is an error: more is subtracted than can be there."""
+
+
+class Measured(NamedTuple):
+    """What the control regions of a run hold."""
+
+    rates: Rates
+    pt_edges: Floats
+    regions: dict[str, Region]
+    """Shape (states, combinations, bins of m4l with flow)."""
+    production: dict[str, Region]
+    """Shape (states, combinations, production categories)."""
+
+
+class Yields(NamedTuple):
+    """Events of each final state, shape (3,), and their errors: all of them, and the part that is not in the bins."""
+
+    value: Floats
+    error: Floats
+    common: Floats
+
+
+def measure(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Measured:
+    """Read the control regions and measure the rates.
+
+    Raises
+    ------
+    InputError
+        If a flavour has no rates, or a dataset is missing.
+    """
+    probes, by_m4l, by_production = channels.find(config.selection.channel).regions(config.selection)
+    fakes = control.read_probes(config, nonprompt, tally, probes).fakes
+    shape = (len(four_lepton.FLAVOURS), 2, 2, probes.axis.bins)  # flavour, region of |η|, selected or failing, pt
+    selected, failing = (Cells(*(values.reshape(shape)[:, :, i] for values in fakes)) for i in range(2))
+    edges = np.asarray(probes.axis.to_hist().edges)
+    return Measured(
+        rates.measure(selected, failing, four_lepton.FLAVOURS, edges),
+        edges,
+        four_lepton.split(control.read(config, nonprompt, tally, by_m4l, _m4l(config).axis.bins + 2)),
+        four_lepton.split(control.read(config, nonprompt, tally, by_production, kernel.N_PRODUCTION)),
+    )
+
+
+def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Estimate:
+    """Predict Z+X in every category of m4l.
+
+    A final state whose yield is negative, within two standard deviations, has none; its bins that come out negative are
+    set to zero, and the others scaled to the yield. Production categories share the shape of their final state.
+
+    Raises
+    ------
+    InputError
+        If the regions are empty, a yield is further below zero, or a dataset is missing.
+    """
+    found = measure(config, nonprompt, tally)
+    if not any(region.data.value.any() for region in found.regions.values()):
+        msg = "nonprompt: the control regions of loose leptons hold no data at all"
+        raise InputError(msg)
+    opposite, same = (
+        method(found.regions, found.rates) for method in (four_lepton.opposite_sign, four_lepton.same_sign)
+    )
+    yields = believed(opposite, same, nonprompt)
+    notes = list(found.rates.notes)
+    for state, value, error in zip(FINAL_STATES, yields.value, yields.error, strict=True):
+        if value < -NEGATIVE * error:
+            msg = f"nonprompt: {value:.3g} ± {error:.2g} events of {state}: too much prompt simulation is subtracted"
+            raise InputError(msg)
+        if value <= 0.0:
+            notes.append(f"{nonprompt.process}: {value:.3g} ± {error:.2g} events of {state}, taken as none")
+    spec = _m4l(config)
+    template = _template(found, opposite, yields, spec)
+    uncertainties = tuple(
+        Uncertainty(
+            f"{nonprompt.process}_{state}",
+            {c: float(common / value) for c in spec.categories if c.endswith(f" {state}")},
+        )
+        for state, value, common in zip(FINAL_STATES, yields.value, yields.common, strict=True)
+        if value > 0.0
+    )
+    return Estimate(
+        nonprompt.process,
+        {spec.name: to_hist(spec, template)},
+        uncertainties,
+        _control(config, nonprompt, tally, spec),
+        {
+            "yields": {
+                state: {"value": float(v), "error": float(e)}
+                for state, v, e in zip(FINAL_STATES, yields.value, yields.error, strict=True)
+            },
+            "opposite_sign": _by_state(opposite),
+            "same_sign": _by_state(same),
+            "regions": {name: _contents(region) for name, region in found.regions.items()},
+            "fake_rates": rates.to_json(found.rates, four_lepton.FLAVOURS, found.pt_edges),
+        },
+        tuple(notes),
+    )
+
+
+def believed(opposite: Prediction, same: Prediction, nonprompt: NonPromptConfig) -> Yields:
+    """Return the yields by final state of the method that the configuration names, its systematic error included."""
+    match nonprompt.method:
+        case "opposite-sign":
+            value, error = opposite.total, opposite.error
+        case "same-sign":
+            value, error = same.total, same.error
+            if not np.isfinite(error).all():
+                empty = ", ".join(s for s, e in zip(kernel.STATES, error, strict=True) if not np.isfinite(e))
+                msg = f"nonprompt: the same-sign method has no pairs of failing leptons in {empty}"
+                raise InputError(msg)
+        case _:
+            value, error = four_lepton.combined(opposite, same)
+    counted = np.minimum(opposite.events.variance.sum(axis=1), error**2)  # what the bins' own errors are made of
+    merged = [[_sum(value, states), _sum(error**2, states), _sum(error**2 - counted, states)] for states in MERGED]
+    total, variance, rest = np.array(merged).T
+    systematic = (nonprompt.systematic * total) ** 2
+    return Yields(total, np.sqrt(variance + systematic), np.sqrt(rest + systematic))
+
+
+def _sum(values: Floats, states: tuple[int, ...]) -> float:
+    return float(sum(values[state] for state in states))
+
+
+def _template(found: Measured, opposite: Prediction, yields: Yields, spec: HistogramSpec) -> Cells:
+    """Spread the yields over bins and production categories, as the opposite-sign method has them."""
+    production = four_lepton.opposite_sign(found.production, found.rates).events
+    value = np.zeros(spec.shape[:2])
+    variance = np.zeros(spec.shape[:2])
+    names = channel_kernel.CATEGORIES
+    for number, (state, states) in enumerate(zip(FINAL_STATES, MERGED, strict=True)):
+        if yields.value[number] <= 0.0:
+            continue
+        shape = np.maximum(sum(opposite.events.value[s] for s in states), 0.0)
+        shares = np.maximum(sum(production.value[s] for s in states), 0.0)
+        if not shape.any() or not shares.any():
+            msg = f"nonprompt: {yields.value[number]:.3g} events of {state}, but no bin or no category to put them in"
+            raise InputError(msg)
+        spread = sum(opposite.events.variance[s] for s in states)
+        factor = yields.value[number] / shape.sum()
+        for category, share in zip(names, shares / shares.sum(), strict=True):
+            row = spec.categories.index(f"{category} {state}")
+            value[row] = factor * share * shape
+            variance[row] = factor**2 * share * spread
+    return Cells(value, variance)
+
+
+def _m4l(config: RunConfig) -> HistogramSpec:
+    specs = channels.find(config.selection.channel).histograms(config.selection)
+    return next(spec for spec in specs if spec.name == "m4l")
+
+
+def _control(
+    config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec
+) -> dict[str, dict[str, hist.Hist[Any]]]:
+    """Return m4l in each control region, of data and of each prompt process."""
+    _, by_m4l, _ = channels.find(config.selection.channel).regions(config.selection)
+    data = next(dataset.process for dataset in config.datasets if dataset.kind == "data")
+    made: dict[str, dict[str, hist.Hist[Any]]] = {}
+    for process in (*nonprompt.prompt, data):
+        alone = nonprompt.model_copy(update={"prompt": (process,)})
+        read = four_lepton.split(control.read(config, alone, tally, by_m4l, spec.axis.bins + 2))
+        for name, region in read.items():
+            own = spec._replace(name=f"m4l_{name.replace(' ', '_')}", categories=kernel.STATES)
+            made.setdefault(own.name, {})[process] = to_hist(own, region.prompt.summed(1))
+    return made
+
+
+def _by_state(prediction: Prediction) -> dict[str, dict[str, float | None]]:
+    return {
+        state: {"value": float(value), "error": float(error) if np.isfinite(error) else None}
+        for state, value, error in zip(kernel.STATES, prediction.total, prediction.error, strict=True)
+    }
+
+
+def _contents(region: Region) -> dict[str, dict[str, float]]:
+    data, prompt = (cells.value.sum(axis=(1, 2)) for cells in region)
+    return {
+        state: {"data": float(d), "prompt": float(p)} for state, d, p in zip(kernel.STATES, data, prompt, strict=True)
+    }

@@ -1,0 +1,69 @@
+"""Runs whose samples are columns in memory, and what the kernel makes of them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gpuhiggs import config, preparation, processing
+from gpuhiggs.config import RunConfig
+from gpuhiggs.histogram import Counts
+from gpuhiggs.tally import FileInfo, Tally
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # bench/ is not installed
+
+
+class Run(NamedTuple):
+    """A configuration, and its sums."""
+
+    config: RunConfig
+    tally: Tally
+
+
+def make_run(
+    selection: str, primary: str, data: Sequence[Any], simulation: Mapping[str, tuple[Any, float]], **settings: Any
+) -> Run:
+    """Process columns: *data* one after the other as one dataset, each *simulation* scaled by its factor."""
+    datasets: list[dict[str, Any]] = [
+        {"name": "data", "process": "data", "kind": "data", "primary_dataset": primary, "files": ["data"]}
+    ]
+    infos, sums = [], Counts()
+    for process, (columns, factor) in simulation.items():
+        n = columns.events.run.size
+        datasets.append(
+            {
+                "name": process, "process": process, "kind": "simulation", "files": [process],
+                "cross_section": factor * n / 1000.0,
+            }
+        )  # fmt: skip
+        infos.append(FileInfo(process, process, process, n, float(n)))
+    n = sum(columns.events.run.size for columns in data)
+    infos.append(FileInfo("data", "data", "data", n, None))
+    raw = {"selection": config.shipped_selection(selection), "datasets": datasets, "lumi_mask": None, "luminosity": 1.0}
+    loaded = config.validate(RunConfig, {**raw, **settings}, "test")
+    text = loaded.model_dump_json(by_alias=True)
+    for name, parts in {"data": data, **{name: [columns] for name, (columns, _) in simulation.items()}}.items():
+        prepared = preparation.prepare(text, name)
+        for columns in parts:
+            counts, _ = processing.run_kernel(prepared, columns, columns.events.run.size)
+            sums = sums + counts
+    tally = Tally()
+    tally.restore(infos, sums)
+    return Run(loaded, tally)
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Run]:
+    """A function that processes columns in memory."""
+    return make_run
+
+
+def total(counts: Counts, dataset: str, histogram: str) -> Any:
+    """Return Σw of a histogram by category and bin, flow bins included."""
+    from gpuhiggs.histogram import sum_of_weights
+
+    return sum_of_weights(counts.sums[dataset, f"{histogram}/sumw"])[..., 0]

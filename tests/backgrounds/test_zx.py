@@ -1,0 +1,299 @@
+"""Z+X: closure of both methods on events whose fakes are known, and what becomes of regions that say nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import generate_fakes as fakes
+from gpuhiggs import backgrounds, config, inference, normalisation, workspace
+from gpuhiggs.backgrounds import four_lepton, zx
+from gpuhiggs.backgrounds.cells import Cells, Region
+from gpuhiggs.backgrounds.rates import measure
+from gpuhiggs.errors import ConfigError, InputError
+from gpuhiggs.histogram import Counts, Wide
+from gpuhiggs.tally import Tally
+
+from .conftest import Run, total
+
+SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
+NONPROMPT = {"process": "ZX", "prompt": ["WZ", "ZZ"], "systematic": 0.05}
+
+
+@pytest.fixture(scope="module")
+def simulation() -> dict[str, Any]:
+    """Prompt simulation, of five times the data's events."""
+    return {
+        "WZ": (fakes.four_lepton_fakes(50_000, fakes.WZ, 5), 0.2),
+        "ZZ": (fakes.four_lepton_fakes(50_000, fakes.ZZ, 6), 0.2),
+    }
+
+
+@pytest.fixture(scope="module")
+def only_fakes() -> list[Any]:
+    return [
+        fakes.four_lepton_fakes(100_000, fakes.Z_AND_ONE, 1),
+        fakes.four_lepton_fakes(80_000, fakes.Z_AND_TWO, 2),
+        fakes.four_lepton_fakes(1_500, fakes.WZ_AND_ONE, 7),
+    ]
+
+
+@pytest.fixture(scope="module")
+def sample(run: Callable[..., Run], simulation: dict[str, Any], only_fakes: list[Any]) -> Run:
+    """Data of which the part with fakes is known."""
+    genuine = [fakes.four_lepton_fakes(10_000, fakes.WZ, 3), fakes.four_lepton_fakes(10_000, fakes.ZZ, 4)]
+    return run(SELECTION, PRIMARY, [*only_fakes, *genuine], simulation, nonprompt=NONPROMPT)
+
+
+@pytest.fixture(scope="module")
+def truth(run: Callable[..., Run], only_fakes: list[Any]) -> np.ndarray:
+    """Events with fakes in the signal region: by category and final state."""
+    found = run(SELECTION, PRIMARY, only_fakes, {}, unblind=True)
+    return np.asarray(total(found.tally.counts, "data", "m4l").reshape(7, 3, -1))
+
+
+def chi2(value: np.ndarray, error: np.ndarray, truth: np.ndarray) -> float:
+    """Return the χ² of predictions, with their errors and the fluctuation of what they are compared with."""
+    return float(((value - truth) ** 2 / (error**2 + truth)).sum())
+
+
+CHI2_OF_THREE = 11.34
+"""Exceeded once in a hundred times."""
+
+
+@pytest.mark.parametrize("method", ["opposite-sign", "same-sign", "combined"])
+def test_closure(sample: Run, truth: np.ndarray, method: str) -> None:
+    """Within the stated error; not so where the rates are scaled by 1.5."""
+    nonprompt = sample.config.nonprompt
+    assert nonprompt is not None
+    believed = nonprompt.model_copy(update={"method": method})
+    found = zx.measure(sample.config, believed, sample.tally)
+    expected = truth.sum(axis=(0, 2))
+
+    def yields(scale: float) -> zx.Yields:
+        scaled = found.rates.scaled(scale)
+        both = four_lepton.opposite_sign(found.regions, scaled), four_lepton.same_sign(found.regions, scaled)
+        return zx.believed(*both, believed)
+
+    right, wrong = yields(1.0), yields(1.5)
+    assert chi2(right.value, right.error, expected) < CHI2_OF_THREE, right
+    assert np.all(right.error / right.value < 0.2), "an error that says nothing proves nothing"
+    assert chi2(wrong.value, wrong.error, expected) > CHI2_OF_THREE, wrong
+
+
+def test_rates_are_those_that_were_put_in(sample: Run) -> None:
+    assert sample.config.nonprompt is not None
+    found = zx.measure(sample.config, sample.config.nonprompt, sample.tally)
+    middle = np.array([8.0, 15.0, 25.0, 40.0, 65.0])  # of the bins of pt
+    for flavour, kind in enumerate((13, 11)):
+        for region, eta in enumerate((0.5, 2.0)):
+            put_in = fakes.rate(np.full(5, kind), middle, np.full(5, eta))
+            cells = slice(5 * region, 5 * region + 5)
+            deviations = (found.rates.value[flavour, cells] - put_in) / found.rates.error[flavour, cells]
+            assert np.all(abs(deviations) < 3.5), (kind, eta)
+    assert found.rates.notes == ()
+
+
+def test_shape_and_categories_of_the_template(sample: Run, truth: np.ndarray) -> None:
+    estimate = backgrounds.estimate(sample.config, sample.tally)
+    assert estimate is not None
+    template = estimate.templates["m4l"]
+    value, variance = (np.asarray(x)[:21] for x in (template.values(flow=True), template.variances(flow=True)))
+    merged = value.sum(axis=0), variance.sum(axis=0)
+    seen = truth.sum(axis=(0, 1))
+    filled = seen > 5
+    assert filled.sum() > 20
+    distance = ((merged[0] - seen)[filled] ** 2 / (merged[1] + seen)[filled]).sum()
+    assert distance < 1.7 * filled.sum()
+    by_category, of_truth = value.reshape(7, 3, -1).sum(axis=(1, 2)), truth.sum(axis=(1, 2))
+    assert np.all(abs(by_category - of_truth) < 4 * np.sqrt(of_truth) + 0.2 * of_truth + 1e-9)
+    assert {one.parameter for one in estimate.uncertainties} == {"ZX_4mu", "ZX_4e", "ZX_2e2mu"}
+    assert set(estimate.control) == {"m4l_3P1F", "m4l_2P2F", "m4l_SS", "m4l_SS_2F"}
+
+
+# --- the fit -------------------------------------------------------------------------------------------------------
+
+MODEL = {
+    "histogram": "m4l", "edges": [106, 112, 118, 122, 124, 126, 130, 134, 140],
+    "channels": {"4mu": "* 4mu", "4e": "* 4e", "2e2mu": "* 2e2mu"},
+    "signals": ["H"], "luminosity_uncertainty": 0.016,
+}  # fmt: skip
+SHARE = 1 / 6
+"""Of the events above: a few dozen fakes under the peak, as an experiment has."""
+
+
+@pytest.fixture(scope="module")
+def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
+    """Data of fakes alone; signal and background are put into m4l by hand."""
+    nothing = (fakes.four_lepton_fakes(50, fakes.ZZ, 8), 1e-9)
+    return run(
+        SELECTION, PRIMARY, only_fakes, {"H": nothing, "ZZ": nothing}, model=MODEL, unblind=True,
+        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"]},
+    )  # fmt: skip
+
+
+def scaled(counts: Counts, random: np.random.Generator | None) -> Counts:
+    """Return the data's sums, each event of weight 1, for fewer events: what is expected, or a draw of it."""
+    found = dict(counts.sums)
+    for (dataset, name), wide in counts.sums.items():
+        if dataset == "data" and name.endswith("/sumw"):
+            events = SHARE * wide.to_float() * 2.0**-30
+            events = events if random is None else random.poisson(events).astype(float)
+            found[dataset, name] = Wide.of(np.rint(events * 2.0**30).astype(np.int64))
+            whole = np.floor(events).astype(np.int64)
+            squares = np.stack([whole, np.rint((events - whole) * 2.0**40).astype(np.int64)], axis=-1)
+            found[dataset, f"{name}2"] = Wide.of(squares)
+    return Counts(found)
+
+
+def fitted(run: Run, random: np.random.Generator | None, *, with_fakes: bool) -> inference.Estimate:
+    """Fit a peak of 60 events at 125 GeV over 60 of flat background, and the fakes, to data that hold all three."""
+    tally = Tally()
+    tally.restore(run.tally.complete, scaled(run.tally.counts, random))
+    histograms = normalisation.histograms(run.config, tally)
+    by_process = histograms["m4l"]
+    centres = by_process["H"].axes[1].centers
+    peak = np.exp(-0.5 * ((centres - 125.0) / 2.0) ** 2)
+    flat = (centres > 106) & (centres < 140)
+    data: Any = by_process["data"].view(flow=True)
+    for process, shape in (("H", 60 * peak / peak.sum()), ("ZZ", 60 * flat / flat.sum())):
+        view: Any = by_process[process].view(flow=True)
+        view.value[:], view.variance[:] = 0.0, 0.0
+        view.value[12:15, 1:-1] = shape / 3  # untagged, the three final states
+        view.variance[12:15, 1:-1] = 1e-4 * shape
+        data.value[:15] += view.value[:15] if random is None else random.poisson(view.value[:15])
+    estimated = backgrounds.estimate(run.config, tally) if with_fakes else None
+    if estimated is not None:
+        histograms["m4l"] = {"ZX": estimated.templates["m4l"], **by_process}
+    assert run.config.model is not None
+    made = workspace.build(run.config, run.config.model, histograms, None, estimated)
+    model = inference.flatten(made)
+    data_set = inference.observed(model, made, integers=random is not None)
+    return inference.fit(model, data_set).parameters["mu"]
+
+
+def test_strength_is_unbiased_with_the_method_and_biased_without(injected: Run) -> None:
+    """At the expectation of everything: what is left is the bias of the method."""
+    right, wrong = (fitted(injected, None, with_fakes=method) for method in (True, False))
+    assert abs(right.value - 1.0) < 0.1 * right.error, right
+    assert wrong.value - 1.0 > 0.5 * wrong.error, wrong
+
+
+@pytest.mark.nightly
+def test_strength_of_many_draws(injected: Run) -> None:
+    """All regions fluctuate, the rates' too."""
+    fits = [fitted(injected, np.random.default_rng(seed), with_fakes=True) for seed in range(600)]
+    pulls = np.array([(mu.value - 1.0) / mu.error for mu in fits])
+    assert abs(pulls.mean()) < 0.1 + 2 / np.sqrt(len(fits))
+    assert pulls.std() == pytest.approx(1.0, abs=0.1)
+
+
+# --- regions that say nothing --------------------------------------------------------------------------------------
+
+
+def cells(*values: float) -> Cells:
+    array = np.array(values, dtype=float)
+    return Cells(array, abs(array))
+
+
+EDGES = np.array([5.0, 20.0, 80.0])
+
+
+def rates_of(selected: list[float], failing: list[float]) -> Any:
+    """Measure rates of one flavour in two regions of two bins."""
+    first, second = (Cells(*(x.reshape(1, 2, 2) for x in cells(*values))) for values in (selected, failing))
+    return measure(first, second, ("muon",), EDGES)
+
+
+def test_a_bin_without_failing_objects_takes_its_region() -> None:
+    found = rates_of([10, 3, 20, 10], [90, 0, 80, 90])
+    assert found.value[0] == pytest.approx([0.1, 13 / 103, 0.2, 0.1])
+    assert found.notes == ("muon inner 20-80 GeV: no failing objects; the rate is that of its region of |η|",)
+    whole = rates_of([10, 3, 0, 0], [90, 100, 0, 0])
+    assert whole.value[0, 2:] == pytest.approx([13 / 203] * 2)
+    assert "all of its flavour" in whole.notes[0]
+
+
+def test_a_bin_without_selected_objects_has_an_error() -> None:
+    found = rates_of([0, 10, 10, 10], [100, 90, 90, 90])
+    assert found.value[0, 0] == 0.0
+    assert found.error[0, 0] == pytest.approx(1.15 / 100)
+
+
+def test_a_negative_rate_is_zero_and_said() -> None:
+    found = rates_of([-4, 10, 10, 10], [100, 90, 90, 90])
+    assert found.value[0, 0] == 0.0
+    assert found.error[0, 0] == pytest.approx(4 / 96)
+    assert "taken as 0" in found.notes[0]
+
+
+def test_a_flavour_without_any_object_is_an_error() -> None:
+    with pytest.raises(InputError, match="no rate of muons can be measured: 0 are selected and 0 fail"):
+        rates_of([0, 0, 0, 0], [0, 0, 0, 0])
+
+
+def emptied(run: Run, names: tuple[str, ...], value: int = 0) -> Tally:
+    """Return a run's sums with histograms of the data emptied."""
+    sums = {
+        key: Wide.of(np.full(wide.high.shape, value)) if key[0] == "data" and key[1].startswith(names) else wide
+        for key, wide in run.tally.counts.sums.items()
+    }
+    tally = Tally()
+    tally.restore(run.tally.complete, Counts(sums))
+    return tally
+
+
+def test_empty_control_regions(sample: Run) -> None:
+    with pytest.raises(InputError, match="hold no data at all"):
+        backgrounds.estimate(sample.config, emptied(sample, ("loose_m4l",)))
+    with pytest.raises(InputError, match="no rate of muons"):
+        backgrounds.estimate(sample.config, emptied(sample, ("probe_pt",)))
+
+
+def test_a_yield_below_zero_is_an_error(sample: Run) -> None:
+    """Prompt simulation scaled up: more is subtracted than data have."""
+    datasets = tuple(
+        d if d.kind == "data" else d.model_copy(update={"cross_section": 60 * (d.cross_section or 0.0)})
+        for d in sample.config.datasets
+    )
+    with pytest.raises(InputError, match=r"too much prompt simulation is subtracted|no rate of"):
+        backgrounds.estimate(sample.config.model_copy(update={"datasets": datasets}), sample.tally)
+
+
+def test_same_sign_without_pairs_has_no_weight(sample: Run) -> None:
+    assert sample.config.nonprompt is not None
+    found = zx.measure(sample.config, sample.config.nonprompt, sample.tally)
+    nothing = Region(*(Cells(0 * part.value, 0 * part.variance) for part in found.regions["SS 2F"]))
+    regions = found.regions | {"SS 2F": nothing}
+    opposite, same = (m(regions, found.rates) for m in (four_lepton.opposite_sign, four_lepton.same_sign))
+    both = zx.believed(opposite, same, sample.config.nonprompt)
+    alone = zx.believed(opposite, same, sample.config.nonprompt.model_copy(update={"method": "opposite-sign"}))
+    assert both.value == pytest.approx(alone.value)
+    with pytest.raises(InputError, match="no pairs of failing leptons in 4mu, 4e"):
+        zx.believed(opposite, same, sample.config.nonprompt.model_copy(update={"method": "same-sign"}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"prompt": ["WW"]}, "no simulation of WW; there is WZ, ZZ"),
+        ({"prompt": ["data"]}, "no simulation of data"),
+        ({"process": "ZZ"}, "ZZ is a process of simulation already"),
+    ],
+)
+def test_configuration_that_does_not_fit(sample: Run, changes: dict[str, Any], message: str) -> None:
+    assert sample.config.nonprompt is not None
+    nonprompt = sample.config.nonprompt.model_copy(update=changes)
+    with pytest.raises(ConfigError, match=message):
+        backgrounds.check(sample.config.model_copy(update={"nonprompt": nonprompt}))
+
+
+def test_channel_without_a_method(run: Callable[..., Run]) -> None:
+    simulated = {"name": "a", "process": "a", "kind": "simulation", "files": ["a"], "cross_section": None}
+    raw = {"selection": config.shipped_selection("atlas-hzz4l-open-data-2020"), "datasets": [simulated]}
+    loaded = config.validate(config.RunConfig, raw | {"lumi_mask": None, "nonprompt": NONPROMPT}, "test")
+    with pytest.raises(ConfigError, match="no method for the channel four_lepton_atlas; known: four_lepton"):
+        backgrounds.check(loaded)
