@@ -21,7 +21,8 @@ from gpuhiggs import engine, inference, normalisation, workspace
 from gpuhiggs.classify import write
 from gpuhiggs.classify.training import train
 from gpuhiggs.config import RunConfig
-from gpuhiggs.demo import analysis
+from gpuhiggs.demo import analysis, models
+from gpuhiggs.errors import InputError
 from gpuhiggs.inference.modifiers import StatError
 from gpuhiggs.report import training
 from gpuhiggs.simulate import find_process, simulate
@@ -108,7 +109,7 @@ def expected(config: RunConfig, tally: Any, parts: list[int]) -> dict[str, float
     fit = inference.fit(flat, data)
     try:
         significance = float(inference.discovery(flat, data, best=fit).significance)
-    except inference.InputError:  # a bin without background
+    except InputError:  # a bin without background
         significance = float("nan")
     return {"error": fit.parameters["mu"].error, "q0": significance**2, "bins": float(flat.n_bins)}
 
@@ -129,7 +130,7 @@ def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
     """Train, fit with and without, and compare."""
     folder.mkdir(parents=True, exist_ok=True)
     loaded, on = training.load(training_file(name, folder, workers))
-    events = training.select(loaded, on, workers)
+    events, _ = training.select(loaded, on, workers)
     trained = train(events, loaded)
     report = training.evaluate(loaded, events, trained)
     file = folder / f"{name}.json"
@@ -141,14 +142,14 @@ def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
     everything = list(range(PARTS))
     before, after = (expected(c, t, everything) for c, t in zip((plain, divided), tallies, strict=True))
     gains = {}
-    for what, gain in (("error", lambda b, a: 1 - a / b), ("q0", lambda b, a: a / b - 1)):
+    for what in ("error", "q0"):
         values = []
         for part in everything:
             left = [p for p in everything if p != part]
             b, a = (expected(c, t, left)[what] for c, t in zip((plain, divided), tallies, strict=True))
-            values.append(gain(b, a))
-        spread = float(np.sqrt((PARTS - 1) / PARTS * np.sum((values - np.mean(values)) ** 2)))
-        gains[what] = {"value": float(gain(before[what], after[what])), "error": spread}
+            values.append(gain(what, b, a))
+        spread = float(np.sqrt((PARTS - 1) / PARTS * np.sum((np.array(values) - np.mean(values)) ** 2)))
+        gains[what] = {"value": gain(what, before[what], after[what]), "error": spread}
     return {
         "auc": report["auc"],
         "boundaries": boundaries,
@@ -161,11 +162,14 @@ def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
     }
 
 
+def gain(what: str, before: float, after: float) -> float:
+    """Return the relative improvement: a smaller error of μ, a larger q0."""
+    return 1 - after / before if what == "error" else after / before - 1
+
+
 def training_file(name: str, folder: Path, workers: int) -> Path:
     """Simulate what the shipped model of a channel is trained on, and return the configuration of its training."""
-    from gpuhiggs.classify import models
-
-    return models.prepare_training(name, folder, workers)
+    return models.prepare(name, folder, workers)
 
 
 def main() -> None:

@@ -64,7 +64,7 @@ class ClassifierConfig(Model):
     """A classifier inside the kernel, and the parts into which its score divides each category."""
 
     file: str | None = None
-    """The model, JSON; none where features are only recorded."""
+    """The model, JSON, or one of the package, ``shipped://NAME``; none where features are only recorded."""
     output: str | None = None
     """The score that counts; by default the model's first."""
     boundaries: tuple[float, ...] = Field(default=(), max_length=31)

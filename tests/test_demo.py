@@ -15,6 +15,7 @@ from gpuhiggs.errors import InputError
 from gpuhiggs.report import process
 
 pytest.importorskip("pythia8mc", reason="the simulation needs gpuhiggs[demo]")
+pytestmark = pytest.mark.timeout(900)  # of three channels, compilation included, on a machine that others use too
 
 N_EVENTS = 2000
 LUMINOSITY = 10.0

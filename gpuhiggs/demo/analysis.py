@@ -77,10 +77,9 @@ def run_config(analysis: Analysis, templates: dict[str, SimulatedSample], data: 
         "selection": selection,
         "luminosity": luminosity,
         "lumi_mask": None,
+        "unblind": True,  # pseudo-data: there is nothing to be influenced by
         "datasets": [*datasets, measured],
         "processes": {name: style.model_dump(exclude_unset=True) for name, style in analysis.processes.items()},
         "model": analysis.model.model_dump(exclude_unset=True),
     }
-    if "unblind" in RunConfig.model_fields:
-        raw["unblind"] = True
     return configuration.validate(RunConfig, raw, "demo")

@@ -64,11 +64,11 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
         raise InputError(msg)
     run_folder.create(folder, overwrite)
     console = Console()
-    events = select(config, analysis, workers)
+    events, files = select(config, analysis, workers)
     console.print(f"{len(events.weight)} events", soft_wrap=True)
     trained = train(events, config)
     model = trained.model.model_copy(
-        update={"training": {**trained.model.training, "config": config.model_dump(mode="json")}}
+        update={"training": {**trained.model.training, "config": config.model_dump(mode="json"), "files": files}}
     )
     results = evaluate(config, events, trained)
     results["training_sha256"] = digest(events, config)
@@ -84,8 +84,8 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     return 0
 
 
-def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> Events:
-    """Run the selection and gather the features of its events.
+def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[Events, list[str]]:
+    """Run the selection and gather the features of its events, and the unique identifiers of their files.
 
     Raises
     ------
@@ -110,7 +110,8 @@ def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> Events:
         weight = found["weight"] * (scales[name].factor or 0.0)
         parts.append(Events(values, labels, weight, mass, labels).take(inside))
     values, labels, weight, mass, _ = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed))
+    events = Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed))
+    return events, sorted(info.uuid for info in tally.complete)
 
 
 def _within(mass: Any, limits: tuple[float, float]) -> Any:
