@@ -50,7 +50,8 @@ def touched(path: Path, branches: dict[str, Branch], stop: int) -> list[Block]:
     raw = memoryview(path.read_bytes())
     found: list[Block] = []
     for branch in every.values():
-        for basket in overlapping(branch, 0, stop, len(raw)):
+        baskets = overlapping(branch, 0, stop, len(raw))
+        for basket in (baskets[i] for i in range(len(baskets))):
             whole = raw[basket.extent.seek : basket.extent.seek + basket.extent.length]
             key_length, size, _ = header(basket, whole)
             payload = whole[key_length:]

@@ -380,6 +380,20 @@ def train(
     raise typer.Exit(training.run(loaded, analysis, output, workers=workers, overwrite=overwrite))
 
 
+@app.command(epilog="Example: gpuhiggs doctor --self-test --device cuda")
+def doctor(
+    self_test: Annotated[
+        bool, typer.Option("--self-test", help="Compare every kernel bit by bit on this machine.")
+    ] = False,
+    device: Annotated[str, typer.Option(metavar="[cpu|cuda|auto]", help="What the self-test compares with.")] = "auto",
+    events: Annotated[int, typer.Option(min=1, help="Random events of each kernel.")] = 20_000,
+) -> None:
+    """Say what this machine has, what is known to go wrong with it, and what to do about that."""
+    from . import doctor as examination
+
+    raise typer.Exit(examination.run(device, self_test=self_test, n_events=events))
+
+
 def main() -> None:
     """Run the command; an error that the user can act on is one message, not a traceback."""
     from .errors import GpuhiggsError

@@ -16,6 +16,7 @@ from .cluster_config import ExecutionConfig
 from .errors import RunError
 from .ledger import NOTHING, Batch, Ledger
 from .tally import Failure, FileInfo, ListedFile, Partial, Tally, WorkItem
+from .times import Worker
 from .work import Lost, Work
 
 Task = ListedFile | WorkItem
@@ -114,8 +115,7 @@ class Books:
         self._batch: list[FileInfo] = []
         self._pending_new: dict[ListedFile, list[_Pending]] = {}
         self._committed = self._began = time.monotonic()
-        self._events = self._retries = self._worker_memory = 0
-        self._read_seconds = self._process_seconds = 0.0
+        self._events = self._retries = 0
 
     # --- results ---
 
@@ -151,9 +151,9 @@ class Books:
 
     def _done(self, partial: Partial) -> None:
         if self.tally.expects(partial.item):
-            self._read_seconds += partial.read_seconds
-            self._process_seconds += partial.seconds
-            self._worker_memory = max(self._worker_memory, partial.peak_memory)
+            item = partial.item
+            done = Worker(1, item.stop - item.start, partial.seconds, partial.read_seconds, partial.peak_memory)
+            self.tally.times.add(partial.worker, done, item.dataset, item.path)
             self._add(partial, self.tally.uuid(partial.item), new=True)
 
     def _add(self, partial: Partial, uuid: str, *, new: bool) -> None:
@@ -220,6 +220,7 @@ class Books:
 
     def progress(self) -> Progress:
         """Return how far the run is."""
+        total = self.tally.times.total
         return Progress(
             files=len(self._listed),
             files_done=len(self.tally.complete),
@@ -229,9 +230,9 @@ class Books:
             events_done=self.tally.events,
             retries=self._retries,
             seconds=time.monotonic() - self._began,
-            read_seconds=self._read_seconds,
-            process_seconds=self._process_seconds,
-            worker_memory=self._worker_memory,
+            read_seconds=total.read_seconds,
+            process_seconds=total.seconds,
+            worker_memory=total.peak_memory,
         )
 
 

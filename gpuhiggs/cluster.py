@@ -8,14 +8,17 @@ where it cannot be cut; whichever is first counts.
 
 from __future__ import annotations
 
+import importlib.util
 import logging
 import os
 import queue
+import signal
 import statistics
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from typing import Any, NamedTuple
 
 from distributed import Client, Future, LocalCluster, Worker, WorkerPlugin, get_worker
@@ -49,17 +52,16 @@ def local(workers: int) -> Iterator[Client]:
     Each has one thread: the kernels' loops release the GIL, but reading does not everywhere. The dashboard, where bokeh
     is installed, takes a free port: two runs do not mind each other.
     """
-    with (
-        LocalCluster(
+    with _uninterrupted():
+        cluster = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
             processes=True,
             dashboard_address="127.0.0.1:0",
             host="127.0.0.1",
-            silence_logs=logging.ERROR,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
+            silence_logs=logging.CRITICAL,  # what fails is a result, and a run tells of it
+        )
+    with cluster, Client(cluster) as client:
         yield client
 
 
@@ -76,6 +78,20 @@ def cuda_settings(threads: int) -> dict[str, Any]:
         "dashboard_address": "127.0.0.1:0",
         "silence_logs": logging.ERROR,
     }
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Keep Ctrl-C, which a terminal sends to all processes, from what is started here: who is asked ends it in order.
+
+    A process inherits the signals that the thread which starts it blocks, and a thread those of its own.
+    """
+    resource_tracker.ensure_running()  # a later start would unblock the signal in the thread that makes it
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
@@ -125,6 +141,11 @@ def at(address: str) -> Iterator[Client]:
         yield client
 
 
+def dashboard(client: Client) -> str | None:
+    """Return the address of Dask's dashboard; None where bokeh, which it needs, is not installed."""
+    return str(client.dashboard_link) if importlib.util.find_spec("bokeh") else None
+
+
 class _Environment(WorkerPlugin):
     """Gives workers, those that come later too, what the client's environment says and theirs does not."""
 
@@ -168,12 +189,19 @@ class _Answer(NamedTuple):
     result: Any
 
 
-def _answer(function: Callable[[Any], Any], argument: Any, wanted: str) -> _Answer:
+class _Stranger(NamedTuple):
+    """The answer of a worker that would perhaps find something else."""
+
+    error: str
+
+
+def _answer(function: Callable[[Any], Any], argument: Any, wanted: str) -> _Answer | _Stranger:
+    worker: str = get_worker().address
     if wanted != (own := version.installed()):
-        raise RunError(_other_version(get_worker().address, own, wanted))
+        return _Stranger(_other_version(worker, own, wanted))
     began = time.monotonic()
     result = function(argument)
-    return _Answer(get_worker().address, time.monotonic() - began, result)
+    return _Answer(worker, time.monotonic() - began, result)
 
 
 def mapper(client: Client) -> Mapper:
@@ -242,10 +270,14 @@ class _Apply:
         elapsed = time.monotonic() - self._began[argument]
         self._forget(argument, future)
         try:
-            worker, seconds, result = future.result()
+            answer = future.result()
         except Exception as error:  # the worker is gone, or the result could not be sent
             self._refuse_without_scheduler()
             return Lost(argument, f"{type(error).__name__}: {error}")
+        if isinstance(answer, _Stranger):
+            msg = f"{answer.error}; --resume goes on with what is done"
+            raise RunError(msg)
+        worker, seconds, result = answer
         if isinstance(result, Failure):
             self._avoid[argument] = worker
             return result

@@ -1,4 +1,4 @@
-"""Columns: what a kernel asks for, and the flat arrays that it gets.
+"""Columns: what a kernel asks for, and the flat arrays that it gets and fills.
 
 The NamedTuple ``Inputs`` of a channel's kernel is the whole declaration: its fields are collections, their fields are
 columns of a stated type, and a collection with ``offsets`` has objects, one without has one entry an event. Exactly
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .errors import FileError
+from .kernels.fill import Counter
 from .kernels.language import fields, leaf_kind
 
 
@@ -97,3 +98,26 @@ def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool
         ranges.append((start, stop))
         start = stop
     return ranges
+
+
+def outputs(namespace: Any, histograms: Any, capacity: int, features: int | None = None) -> Any:
+    """Return fresh outputs of a channel's kernel module around a set of histograms.
+
+    Parameters
+    ----------
+    capacity
+        How many selected events there is room for.
+    features
+        How many features each of these has, where they are recorded, with the score after them.
+    """
+    selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
+    for field, hint in fields(namespace.Selected).items():
+        if field not in selected:
+            width = 1 if field != "features" else 0 if features is None else features + 1
+            selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
+    return namespace.Out(
+        errors=np.zeros(2, np.int64),
+        cutflow=Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
+        histograms=histograms,
+        selected=namespace.Selected(**selected),
+    )

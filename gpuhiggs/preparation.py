@@ -192,18 +192,27 @@ def _arrays(value: tuple[Any, ...]) -> Iterator[np.ndarray]:
             yield np.asarray(entry)
 
 
+def opened_at(
+    prepared: Prepared, path: str, cache: ColumnCache | None = None
+) -> contextlib.AbstractContextManager[EventFile]:
+    """Open a file of the configuration where it is."""
+    return opened_by(prepared.config.redirectors, path, prepared.request.schema.trees, cache)
+
+
 @contextlib.contextmanager
-def opened_at(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> Iterator[EventFile]:
+def opened_by(
+    redirectors: tuple[str, ...], path: str, trees: tuple[str, ...], cache: ColumnCache | None = None
+) -> Iterator[EventFile]:
     """Open a file where it is; one with a logical name at the first of the redirectors that has it."""
-    *others, last = file_list.candidates(path, prepared.config.redirectors)
+    *others, last = file_list.candidates(path, redirectors)
     with contextlib.ExitStack() as stack:
         for place in others:
             try:
-                events = stack.enter_context(opened(place, prepared.request.schema.trees, cache))
+                events = stack.enter_context(opened(place, trees, cache))
             except FileError as error:
                 _log.info("%s; the next redirector is asked", error)
             else:
                 break
         else:
-            events = stack.enter_context(opened(last, prepared.request.schema.trees, cache))
+            events = stack.enter_context(opened(last, trees, cache))
         yield events

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import resource
+import socket
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -52,8 +54,10 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
         )
         raise RunError(msg)
     selected["entry"] = selected.pop("event") + item.start
-    sums, memory = sparse.pack(counts), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux: KiB
-    return Partial(item, sums, selected, time.perf_counter() - began, read, memory)
+    sums = sparse.pack(counts)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
+    worker = f"{socket.gethostname()}:{os.getpid()}"
+    return Partial(item, sums, selected, time.perf_counter() - began, read, worker, memory)
 
 
 def _calibrated(

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import sparse
 from .histogram import Counts
+from .times import Times
 
 
 class WorkItem(NamedTuple):
@@ -78,8 +79,10 @@ class Partial(NamedTuple):
     """Selected events by field; ``entry`` is their place in the file."""
     seconds: float
     read_seconds: float = 0.0
+    worker: str = ""
+    """The process that did it, ``host:process id``."""
     peak_memory: int = 0
-    """Of the process that did it, so far, in bytes."""
+    """What that process has taken at most, in bytes."""
 
 
 class _File:
@@ -121,12 +124,22 @@ class _File:
 
 def _chain(pieces: dict[tuple[int, int], Partial], start: int, stop: int) -> list[Partial] | None:
     """Return pieces that follow one another from *start* to *stop*; None if there are none."""
-    for (first, last), piece in pieces.items():
-        if first == start and last == stop:
-            return [piece]
-        if first == start and last > first and (rest := _chain(pieces, last, stop)) is not None:
-            return [piece, *rest]
-    return None
+    if (start, stop) in pieces:
+        return [pieces[start, stop]]
+    last: dict[int, Partial] = {}
+    reached = [start]
+    for place in reached:
+        for (first, end), piece in pieces.items():
+            if first == place < end and end not in last:
+                last[end] = piece
+                reached.append(end)
+    chain: list[Partial] = []
+    while stop != start:
+        if stop not in last:
+            return None
+        chain.append(last[stop])
+        stop = last[stop].item.start
+    return chain
 
 
 class Tally:
@@ -136,6 +149,7 @@ class Tally:
         self.complete: list[FileInfo] = []
         self.failures: list[Failure] = []
         self.selected: dict[tuple[str, str], dict[str, np.ndarray]] = {}
+        self.times = Times()
         self.events = 0
         """Of the items that are complete; what was restored is not among them."""
         self._settled = Counts()
@@ -205,6 +219,7 @@ class Tally:
                 self.failures.append(result)
                 self._known.add(key)
                 self._open.pop(key, None)
+                self.times.close(*key)
             return None
         item = result.item
         file = self._open.get((item.dataset, item.path))
@@ -218,6 +233,7 @@ class Tally:
     def _close(self, file: _File) -> FileInfo:
         key = file.info.dataset, file.info.path
         del self._open[key]
+        self.times.close(*key)
         for partial in file.done:
             sparse.add(self._recent, partial.sums)
         self.complete.append(file.info)

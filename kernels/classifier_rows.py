@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from gpuhiggs.kernels import classifier
 from gpuhiggs.kernels import fill as sums  # noqa: F401 (what launch's driver expects of a program)
-from gpuhiggs.kernels.language import Float64, Int64, local, scalar
+from gpuhiggs.kernels.language import Float64, Sums, WrittenFloat64, local, scalar
 
 GATES: tuple[str, ...] = ()
 STEPS: tuple[str, ...] = ()
@@ -34,8 +34,8 @@ class Tables(NamedTuple):
 class Out(NamedTuple):
     """What comes out."""
 
-    errors: Int64
-    values: Float64
+    errors: Sums
+    values: WrittenFloat64
     """Shape (rows, outputs)."""
 
 

@@ -93,9 +93,9 @@ class Column:
             self.array[index] += value
 
 
-PLAIN, SUMS, TALLY, BINS, WORST = range(5)
+PLAIN, SUMS, TALLY, BINS, WORST, WRITTEN = range(6)
 """Roles of a column: anything; int64 that is only added to; a few such that most events add to; bins of histograms;
-what is added to by mistakes only, of which the worst launch counts."""
+what is added to by mistakes only, of which the worst launch counts; what the body writes, as much for each event."""
 
 
 class Stored(NamedTuple):
@@ -119,6 +119,8 @@ Sums = Annotated[Any, Stored(np.int64, SUMS)]
 Tally = Annotated[Any, Stored(np.int64, TALLY)]
 Bins = Annotated[Any, Stored(np.int64, BINS)]
 Worst = Annotated[Any, Stored(np.int64, WORST)]
+WrittenFloat64 = Annotated[Any, Stored(np.float64, WRITTEN)]
+WrittenInt64 = Annotated[Any, Stored(np.int64, WRITTEN)]
 
 
 class Range(NamedTuple):

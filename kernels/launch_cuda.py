@@ -314,6 +314,17 @@ def _code(text: str, path: Path, compute_capability: tuple[int, int], max_regist
     return path.read_bytes()
 
 
+def compiler_problem() -> str | None:
+    """Return why nothing can be compiled for a GPU; None if it can."""
+    try:
+        from numba.cuda.cudadrv import nvvm
+
+        nvvm.NVVM()
+    except Exception as error:  # a package or its library that is not there, in whatever way
+        return f"numba-cuda cannot compile: {type(error).__name__}: {error}"
+    return None
+
+
 def link(
     text: str, compute_capability: tuple[int, int] = COMPUTE_CAPABILITY, max_registers: int | None = None
 ) -> tuple[bytes | None, str]:

@@ -18,6 +18,7 @@ from numba.extending import lower_builtin, lower_getattr_generic, models, overlo
 from numba.np.numpy_support import from_dtype
 
 from .language import (
+    BINS,
     PLAIN,
     TALLY,
     Column,
@@ -140,7 +141,7 @@ def _field_type(hint: Any, shared: int) -> types.Type:
         return RecordType(hint, shared)
     plain, dtype = leaf_kind(hint)
     if plain is Column:
-        return SharedSums() if TALLY <= role(hint) <= shared else ColumnType(from_dtype(np.dtype(dtype)))
+        return SharedSums() if TALLY <= role(hint) <= min(shared, BINS) else ColumnType(from_dtype(np.dtype(dtype)))
     return types.int64 if plain is int else types.float64
 
 

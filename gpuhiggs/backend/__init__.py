@@ -9,5 +9,17 @@ from __future__ import annotations
 from .call import Call, DeviceArray, bytes_of
 from .choice import DEVICES, Device, gpus, open_device, problem
 from .cpu import Cpu
+from .versions import versions
 
-__all__ = ["DEVICES", "Call", "Cpu", "Device", "DeviceArray", "bytes_of", "gpus", "open_device", "problem"]
+__all__ = [
+    "DEVICES",
+    "Call",
+    "Cpu",
+    "Device",
+    "DeviceArray",
+    "bytes_of",
+    "gpus",
+    "open_device",
+    "problem",
+    "versions",
+]

@@ -38,6 +38,8 @@ class Call(NamedTuple):
     ranges: tuple[tuple[int, int], ...]
     """One after the other; each is small enough for a launch, in which no sum may wrap."""
     shifts: int = 1
+    n_events: int = 0
+    """Of all columns, not of the ranges alone; needed where the body writes something for each event."""
 
     @property
     def first(self) -> int:

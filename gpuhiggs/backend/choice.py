@@ -100,8 +100,8 @@ def _runtime() -> Any:
         raise DeviceError(msg)
     if driver // 1000 < built_for // 1000:
         msg = (
-            f"the driver knows CUDA up to {driver // 1000}.{driver % 1000 // 10}, cupy is built for "
-            f"{built_for // 1000}.{built_for % 1000 // 10}: update the driver, or {_INSTALL}"
+            f"the driver knows CUDA up to {_version(driver)}, cupy is built for {_version(built_for)}: "
+            f"update the driver, or {_INSTALL}"
         )
         raise DeviceError(msg)
     try:
@@ -113,6 +113,22 @@ def _runtime() -> Any:
         msg = "no GPU: the driver sees none"
         raise DeviceError(msg)
     return runtime
+
+
+def cuda_versions() -> tuple[str, str]:
+    """Return which CUDA the driver knows, and which one CuPy is built for.
+
+    Raises
+    ------
+    DeviceError
+        If there is no GPU.
+    """
+    runtime = _runtime()
+    return _version(runtime.driverGetVersion()), _version(runtime.runtimeGetVersion())
+
+
+def _version(number: int) -> str:
+    return f"{number // 1000}.{number % 1000 // 10}"
 
 
 def problem() -> str | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ..errors import DeviceLostError, RunError
 from ..kernels import launch, launch_cuda
-from ..kernels.language import Column, leaves
+from ..kernels.language import WRITTEN, Column, leaves
 from ..kernels.launch import Loop
 from . import sums
 from .arena import Arena
@@ -191,7 +191,9 @@ class Pending:
         self._device, self._call, self._slot, self._leave = device, call, slot, leave
         self._cells = sums.cells(call.out, call.tables, len(call.program.namespace().GATES) + 1, device.kernel)
         self._arena = Arena(device.card.is_pinned)
-        self._rows = min(call.out.selected.capacity, call.last - call.first)
+        self._has_selected = hasattr(call.out, "selected")
+        self._rows = min(call.out.selected.capacity, call.last - call.first) if self._has_selected else 0
+        self._written: list[tuple[np.ndarray, tuple[str, int]]] = []
         self._plan()
         with device.failing():
             self._arena.allocate(device.card, slot.stream)
@@ -228,39 +230,39 @@ class Pending:
         self._addresses.append((self._slots[part], number, place, less))
 
     def _plan_inputs(self) -> None:
+        """Plan to copy of each column what the events of the ranges have in it."""
         call = self._call
-        leaf = leaves(type(call.inputs))
-        number = 0
-        for collection in call.inputs:
-            offsets = getattr(collection, "offsets", None)
-            for name, column in collection._asdict().items():
-                launch.require(next(leaf), column)
-                if isinstance(column, DeviceArray):
-                    self._slots["inputs"][number] = column.address
-                elif column.size:
-                    first, last = call.first, call.last
-                    if name == "offsets":
-                        last += 1
-                    elif offsets is not None:
-                        first, last = int(offsets[first]), int(offsets[last])
-                    self._point("inputs", number, self._arena.put(column[first:last]), first * column.itemsize)
-                number += 1
+        columns = zip(leaves(type(call.inputs)), flat(call.inputs), _windows(call), strict=True)
+        for number, (leaf, column, (first, last)) in enumerate(columns):
+            launch.require(leaf, column)
+            if isinstance(column, DeviceArray):
+                self._slots["inputs"][number] = column.address
+            elif column.size:
+                self._point("inputs", number, self._arena.put(column[first:last]), first * column.itemsize)
 
     def _plan_others(self, part: str) -> None:
-        value = getattr(self._call, part)
+        call = self._call
+        value = getattr(call, part)
         for number, (leaf, entry) in enumerate(zip(leaves(type(value)), flat(value), strict=True)):
             slots = self._slots[part]
             if leaf.path == ("selected", "capacity"):
                 slots[number] = self._rows
             elif leaf.kind is not Column:
                 slots[number : number + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
+            elif leaf.role == WRITTEN:
+                launch.require(leaf, entry)
+                width = entry.size // call.n_events
+                window = entry[call.first * width : call.last * width]
+                place = self._arena.scratch(window.nbytes)
+                self._written.append((window, place))
+                self._point(part, number, place, call.first * width * entry.itemsize)
             elif (part, number) not in self._cells.starts and leaf.path[0] != "selected":
                 launch.require(leaf, entry)
                 if isinstance(entry, DeviceArray):
                     slots[number] = entry.address
                 else:
                     self._point(part, number, self._arena.put(entry))
-        if part == "out":
+        if part == "out" and self._has_selected:
             self._selected = {
                 name: self._arena.scratch(self._rows * self._width(name) * array.itemsize)
                 for name, array in self._rows_of()
@@ -330,6 +332,7 @@ class Pending:
                 self._slot.stream.wait()
                 limbs = self._back[: 16 * where.n].view(np.int64).copy()
                 self._take_selected(int(self._back[16 * where.n :].view(np.int64)[0]))
+                self._take_written()
         finally:
             del self._arena  # its memory is free for the next
             self._leave(self._slot)
@@ -338,11 +341,18 @@ class Pending:
             sums.add_to(self._call.tables, "tables", piece, where)
             yield piece[where.gates : where.gates + where.n_gates].reshape(-1, 4)
 
+    def _take_written(self) -> None:
+        """Copy back what the body has written for each event."""
+        for array, place in self._written:
+            self._slot.stream.copy_out(array, self._arena.address(place))
+        if self._written:
+            self._slot.stream.wait()
+
     def _take_selected(self, n: int) -> None:
         """Copy the selected events back and put them in the order of their numbers, after those that are there."""
-        selected = self._call.out.selected
         if not n or not self._rows:
             return
+        selected = self._call.out.selected
         columns = {}
         for name, array in self._rows_of():
             columns[name] = np.empty(n * self._width(name), array.dtype)
@@ -355,3 +365,19 @@ class Pending:
             width = self._width(name)
             array[before * width : (before + n) * width] = columns[name].reshape(n, width)[order].reshape(-1)
         selected.n[0] += n
+
+
+def _windows(call: Call) -> Iterator[tuple[int, int]]:
+    """List where in each column of the inputs the events of a call begin and end."""
+    for collection in call.inputs:
+        if not isinstance(collection, tuple) or isinstance(collection, DeviceArray):
+            yield 0, collection.size  # no collection but a column, whose shape the kernel alone knows
+            continue
+        offsets = getattr(collection, "offsets", None)
+        for name in collection._fields:  # type: ignore[attr-defined]
+            if name == "offsets":
+                yield call.first, call.last + 1
+            elif isinstance(offsets, np.ndarray):
+                yield int(offsets[call.first]), int(offsets[call.last])
+            else:
+                yield call.first, call.last

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..kernels import launch_cuda
 from ..kernels.block import CELLS
-from ..kernels.language import BINS, PLAIN, SUMS, TALLY, WORST, leaves
+from ..kernels.language import BINS, SUMS, TALLY, WORST, leaves
 from .call import flat
 
 _GATES = "gates"
@@ -60,7 +60,7 @@ def cells(out: Any, tables: Any, n_rows: int, kernel: str | None = None) -> Cell
         (leaf.role, part, number, array.size)
         for part, value in (("out", out), ("tables", tables))
         for number, (leaf, array) in enumerate(zip(leaves(type(value)), flat(value), strict=True))
-        if leaf.role != PLAIN
+        if leaf.role in _ORDER
     ]
     found.append((SUMS, _GATES, 0, 4 * n_rows))
     sizes = {role: sum(size for other, *_, size in found if other == role) for role in _ORDER}

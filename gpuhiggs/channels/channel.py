@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from .. import schema
 from ..classify.scoring import scoring
+from ..columns import outputs
 from ..config import SelectionConfig
 from ..cuts import build_cuts
 from ..errors import ConfigError
@@ -16,7 +15,6 @@ from ..histogram import HistogramSpec
 from ..kernels import launch
 from ..kernels.fill import LAUNCH_FILLS
 from ..kernels.gate import Dataset, LumiMask
-from ..kernels.language import fields, leaf_kind
 from ..kernels.launch import Program
 from ..kernels.scoring import Scoring
 
@@ -143,15 +141,4 @@ class Channel(NamedTuple):
         record
             Whether there is room for their features as well.
         """
-        namespace = self.program.namespace()
-        selected: dict[str, Any] = {"n": np.zeros(1, np.int64), "capacity": capacity}
-        for field, hint in fields(namespace.Selected).items():
-            if field not in selected:
-                width = 1 if field != "features" else record * (len(self.features) + 1)
-                selected[field] = np.empty(capacity * width, dtype=leaf_kind(hint)[1])
-        return namespace.Out(
-            errors=np.zeros(2, np.int64),
-            cutflow=namespace.sums.Counter(np.zeros(4 * len(namespace.STEPS), np.int64)),
-            histograms=kernel_histograms,
-            selected=namespace.Selected(**selected),
-        )
+        return outputs(self.program.namespace(), kernel_histograms, capacity, len(self.features) if record else None)

@@ -8,6 +8,7 @@ payload has the entries' offsets.
 from __future__ import annotations
 
 import struct
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -58,6 +59,30 @@ class Basket(NamedTuple):
     """uproot's basket where it stands in the tree's metadata rather than by itself."""
 
 
+@dataclass(frozen=True, eq=False)
+class Baskets:
+    """The baskets of a branch that hold a range of events, those without any left out."""
+
+    numbers: np.ndarray
+    starts: np.ndarray
+    stops: np.ndarray
+    """Their events."""
+    seeks: np.ndarray
+    lengths: np.ndarray
+    """All int64; of the baskets that stand by themselves, which come first."""
+    embedded: tuple[Any, ...]
+    """uproot's baskets of the others."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def __getitem__(self, i: int) -> Basket:
+        free = len(self.seeks)
+        extent = Extent(int(self.seeks[i]), int(self.lengths[i])) if i < free else Extent(0, 0)
+        held = None if i < free else self.embedded[i - free]
+        return Basket(int(self.numbers[i]), int(self.starts[i]), int(self.stops[i]), extent, held)
+
+
 class Header(NamedTuple):
     """What a basket says of its payload."""
 
@@ -69,7 +94,7 @@ class Header(NamedTuple):
     """Bytes of values; offsets follow."""
 
 
-def overlapping(branch: Branch, start: int, stop: int, file_size: int) -> list[Basket]:
+def overlapping(branch: Branch, start: int, stop: int, file_size: int) -> Baskets:
     """Return the baskets of a branch with events of [start, stop).
 
     Raises
@@ -82,22 +107,21 @@ def overlapping(branch: Branch, start: int, stop: int, file_size: int) -> list[B
     if edges[0] != 0 or edges[-1] < stop or (np.diff(edges) < 0).any():
         msg = f"its baskets begin at the events {edges[:3].tolist()}… and end at {edges[-1]}, expected 0 to {stop}"
         raise FileError(msg)
-    if start >= stop:
-        return []
-    first, last = int(np.searchsorted(edges, start, "right")) - 1, int(np.searchsorted(edges, stop, "left"))
+    first = last = 0
+    if start < stop:
+        first, last = int(np.searchsorted(edges, start, "right")) - 1, int(np.searchsorted(edges, stop, "left"))
     n_free = len(edges) - 1 - len(branch.embedded)
-    seeks, lengths = branch.seeks[first : min(last, n_free)], branch.lengths[first : min(last, n_free)]
+    numbers = np.arange(first, last)
+    numbers = numbers[edges[numbers] != edges[numbers + 1]]
+    free = numbers[: np.searchsorted(numbers, n_free)]
+    seeks, lengths = branch.seeks[free], branch.lengths[free]
     outside = (seeks < 0) | (lengths < _SHORTEST_KEY) | (seeks + lengths > file_size)
     if outside.any():
         i = int(np.flatnonzero(outside)[0])
-        msg = f"its basket {first + i} has {lengths[i]} bytes from byte {seeks[i]} of a file of {file_size}"
+        msg = f"its basket {free[i]} has {lengths[i]} bytes from byte {seeks[i]} of a file of {file_size}"
         raise FileError(msg)
-    extents = [Extent(*one) for one in zip(seeks.tolist(), lengths.tolist(), strict=True)]
-    held = [None] * len(extents) + list(branch.embedded[max(first - n_free, 0) : max(last - n_free, 0)])
-    extents += [Extent(0, 0)] * (last - first - len(extents))
-    whole = edges[first : last + 1].tolist()
-    every = map(Basket, range(first, last), whole, whole[1:], extents, held)
-    return [basket for basket in every if basket.start != basket.stop]
+    embedded = tuple(branch.embedded[number - n_free] for number in numbers[len(free) :].tolist())
+    return Baskets(numbers, edges[numbers], edges[numbers + 1], seeks, lengths, embedded)
 
 
 def header(basket: Basket, raw: memoryview) -> Header:

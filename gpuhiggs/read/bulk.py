@@ -8,31 +8,20 @@ looked at. Bytes are read in few large requests; reading and decoding run on thr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import FileError
 from . import native
-from .baskets import Basket, Branch, header, overlapping
+from .baskets import Baskets, Branch, header, overlapping
 from .fetching import damaged, decode_all
-from .source import Source
+from .source import Extent, Source
 from .values import Numbers, Shape, Values, Vectors, decompressed, embedded
 
 _MOST_OBJECTS = 1 << 31
 """In one event: above it, a sum over a range of events might not fit into an int64."""
 
 Column = Numbers | Vectors
-
-
-class _Place(NamedTuple):
-    """One basket of one column."""
-
-    branch: str
-    column: Column
-    number: int
-    """Which of the column's baskets it is."""
-    basket: Basket
 
 
 def read(source: Source, branches: Mapping[str, Branch], start: int, stop: int, threads: int = 1) -> dict[str, Values]:
@@ -63,7 +52,7 @@ class _Reader:
     def __init__(self, source: Source, threads: int) -> None:
         self._source, self._threads = source, threads
 
-    def baskets(self, branch: Branch, start: int, stop: int) -> list[Basket]:
+    def baskets(self, branch: Branch, start: int, stop: int) -> Baskets:
         """List the baskets of a branch."""
         try:
             return overlapping(branch, start, stop, self._source.size)
@@ -71,7 +60,7 @@ class _Reader:
             raise damaged(self._source, f"branch {branch.name}", error) from error
 
     def shapes(
-        self, branches: Mapping[str, Branch], baskets: Mapping[str, list[Basket]], start: int, stop: int
+        self, branches: Mapping[str, Branch], baskets: Mapping[str, Baskets], start: int, stop: int
     ) -> dict[str, Shape]:
         """Decode each counter, over all baskets of the branches that it counts."""
         counters: dict[str, Branch] = {}
@@ -80,8 +69,8 @@ class _Reader:
             if one.counter is not None:
                 counters[one.counter.name] = one.counter
                 first, last = ranges.get(one.counter.name, (start, stop))
-                for basket in (*baskets[name][:1], *baskets[name][-1:]):
-                    first, last = min(first, basket.start), max(last, basket.stop)
+                if len(baskets[name]):
+                    first, last = min(first, int(baskets[name].starts[0])), max(last, int(baskets[name].stops[-1]))
                 ranges[one.counter.name] = first, last
         columns: dict[str, Column] = {}
         for name, counter in counters.items():
@@ -92,6 +81,9 @@ class _Reader:
 
     def _offsets(self, name: str, column: Column) -> np.ndarray:
         counts = column.values().content
+        offsets = native.added(counts)
+        if offsets is not None:
+            return offsets
         if counts.size and not 0 <= int(counts.min()) <= int(counts.max()) < _MOST_OBJECTS:
             msg = f"counts from {counts.min()} to {counts.max()}"
             raise damaged(self._source, f"branch {name}", FileError(msg))
@@ -105,35 +97,49 @@ class _Reader:
 
         Room is made for as many values as the counters say; no page of it is touched before a basket has agreed.
         """
-        places: list[_Place] = []
-        tables: list[np.ndarray] = []
+        owners: list[tuple[str, Column]] = []
         for name, column in columns.items():
             self._allocate(name, column)
-            tables.append(column.pieces()[[basket.embedded is None for basket in column.baskets]])
-            for i, basket in enumerate(column.baskets):
-                if basket.embedded is None:
-                    places.append(_Place(name, column, i, basket))
-                else:
-                    self._decode_embedded(name, column, i)
+            free = len(column.baskets.seeks)
+            owners += [(name, column)] * bool(free)
+            for i in range(free, len(column.baskets)):
+                self._decode_embedded(name, column, i)
+        if owners:
+            self._decode_free(owners)
+
+    def _decode_free(self, owners: list[tuple[str, Column]]) -> None:
+        """Read and decode the baskets that are not embedded."""
+        table = np.concatenate([column.pieces() for _, column in owners])
+        seeks = np.concatenate([column.baskets.seeks for _, column in owners])
+        lengths = np.concatenate([column.baskets.lengths for _, column in owners])
+        begins = np.cumsum([0, *(len(column.baskets.seeks) for _, column in owners)])
+        descriptor = self._source.descriptor
+        left = np.arange(len(seeks))
+        if descriptor is not None:
+            left = native.read(descriptor, seeks, lengths, table, self._threads)
+
+        def place(i: int) -> tuple[str, Column, int]:
+            owner = int(np.searchsorted(begins, left[i], "right")) - 1
+            return (*owners[owner], int(left[i] - begins[owner]))
 
         def decode(i: int, raw: memoryview) -> None:
-            place = places[i]
-            found = header(place.basket, raw)
-            place.column.check(place.number, found.border)
-            place.column.decode(place.number, decompressed(found, raw))
+            _, column, number = place(i)
+            found = header(column.baskets[number], raw)
+            column.check(number, found.border)
+            column.decode(number, decompressed(found, raw))
 
         def name_place(i: int) -> str:
-            return f"branch {places[i].branch}, basket {places[i].basket.number}"
-
-        table = np.concatenate(tables) if tables else np.empty((0, 0), np.int64)
+            name, column, number = place(i)
+            return f"branch {name}, basket {column.baskets[number].number}"
 
         def together(group: list[int], raws: list[memoryview]) -> list[int]:
             addresses = [np.frombuffer(raw, np.uint8).__array_interface__["data"][0] for raw in raws]
-            left: list[int] = native.decode(np.array(addresses, np.int64), table[group]).tolist()
-            return left
+            remain: list[int] = native.decode(np.array(addresses, np.int64), table[left[group]]).tolist()
+            return remain
 
-        extents = [place.basket.extent for place in places]
-        decode_all(self._source, extents, decode, name_place, self._threads, together)
+        extents = [Extent(*one) for one in zip(seeks[left].tolist(), lengths[left].tolist(), strict=True)]
+        tried = descriptor is not None
+        decode_all(self._source, extents, decode, name_place, self._threads, None if tried else together)
 
     def _allocate(self, name: str, column: Column) -> None:
         try:

@@ -17,8 +17,8 @@ WHERE = {"lz4": "block/_block*.so", "xxhash": "_xxhash*.so", "zstandard": "_cffi
     LZ4, LZ4_PARTIAL, XXH64,
     ZSTD_STATE, ZSTD_SIZE, ZSTD_BEGIN, ZSTD_NEXT, ZSTD_CONTINUE,
     ZLIB_STATE, ZLIB, DEFLATE, ADLER,
-    SCRATCH, TAIL, WRITTEN, PLACES,
-) = range(16)  # fmt: skip
+    PREAD, BUFFER, SCRATCH, TAIL, WRITTEN, PLACES,
+) = range(18)  # fmt: skip
 """Places in a workspace; 0 where there is no such function."""
 
 _FUNCTIONS = {
@@ -77,5 +77,13 @@ class Workspace:
             self.places[place] = _address(*one)
         for place, one in _STATES.items():
             self.places[place] = _state(*one)
+        self.places[PREAD] = ctypes.cast(ctypes.CDLL(None).pread, ctypes.c_void_p).value or 0
+        self._buffer = np.empty(0, np.uint8)
         for place, room in zip((SCRATCH, TAIL, WRITTEN), self._room, strict=True):
             self.places[place] = room.ctypes.data
+
+    def reserve(self, size: int) -> None:
+        """Have room for *size* bytes as they stand in a file."""
+        if self._buffer.size < size:
+            self._buffer = np.empty(size, np.uint8)
+            self.places[BUFFER] = self._buffer.ctypes.data

@@ -18,9 +18,11 @@ from ..kernels.language import column, scalar
 from ..kernels.unpack import swap16, swap32, swap64
 from .codecs import (
     ADLER,
+    BUFFER,
     DEFLATE,
     LZ4,
     LZ4_PARTIAL,
+    PREAD,
     ROOM,
     SCRATCH,
     TAIL,
@@ -42,6 +44,10 @@ L4, ZS, ZL = 0x4C34, 0x5A53, 0x5A4C
 """ROOT's letters for the codecs."""
 _KEY = 45
 """Bytes of the shortest key of a basket; its number of entries and its last byte stand 9 and 5 before its end."""
+SPAN = 1 << 18
+"""Bytes of one read, unless a single basket is larger; they stay in a core's cache."""
+_GAP = 1 << 13
+"""Bytes between two baskets that are read rather than skipped: about what one more system call costs."""
 _LONGEST_MATCH = 258
 """Bytes that one symbol of DEFLATE stands for at most (RFC 1951, §3.2.5)."""
 _STEP = 1 << 15
@@ -306,3 +312,57 @@ def basket_range(first: int, last: int, row: int, addresses: Any, table: Any, wo
     for i in range(first, last):
         piece = column(np.uint64(np.int64(table) + 64 * i), np.int64)
         marks[i] = 0 if _basket(where[i], piece, places) else 1
+
+
+@scalar
+def _filled(descriptor: int, begin: int, size: int, work: Any) -> Any:
+    """Read bytes of a file to the buffer; whether they are all there."""
+    done = 0
+    while done < size:
+        n = _call4(np.uint64(work[PREAD]), (descriptor, work[BUFFER] + done, size - done, begin + done))
+        if n <= 0:
+            return False
+        done += n
+    return True
+
+
+@scalar
+def file_range(
+    first: int, last: int, row: int, descriptor: int, extents: Any, table: Any, work: Any, left: Any
+) -> None:
+    """Read and decode baskets; mark those that are left.
+
+    *extents* is the address of int64 of shape (n, 3), in the order of the file: first byte, length, place in *table*.
+    """
+    marks, places, where = column(left, np.uint8), column(work, np.int64), column(extents, np.int64)
+    i = first
+    while i < last:
+        begin = where[3 * i]
+        end, j = begin + where[3 * i + 1], i + 1
+        while j < last:
+            seek = where[3 * j]
+            stop = max(end, seek + where[3 * j + 1])
+            if seek - end > _GAP or stop - begin > SPAN:
+                break
+            end, j = stop, j + 1
+        good = _filled(descriptor, begin, end - begin, places)
+        for k in range(i, j):
+            number = where[3 * k + 2]
+            piece = column(np.uint64(np.int64(table) + 64 * number), np.int64)
+            done = good and _basket(places[BUFFER] + where[3 * k] - begin, piece, places)
+            marks[number] = 0 if done else 1
+        i = j
+
+
+@scalar
+def offsets_range(first: int, last: int, row: int, counts: int, offsets: int, seen: int) -> None:
+    """Add up counts of 32 bits, from 0; ``seen[0]`` has the bits of all of them."""
+    counted, sums = column(np.uint64(counts), np.uint32), column(np.uint64(offsets), np.int64)
+    total = bits = 0
+    sums[0] = 0
+    for i in range(first, last):
+        n = counted[i]
+        bits |= n
+        total += n
+        sums[i + 1] = total
+    column(np.uint64(seen), np.int64)[0] = bits

@@ -11,9 +11,13 @@ to ``bulk`` altogether.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import itertools
 import struct
 import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import cramjam
@@ -24,6 +28,7 @@ import zstandard
 
 from ..kernels.launch import Loop, compiled_loop
 from .codecs import Workspace
+from .compiled import SPAN
 
 
 class Piece(NamedTuple):
@@ -80,8 +85,13 @@ def works() -> frozenset[str]:
 _LOOP = Loop(f"{__package__}.compiled", "basket_range", ("addresses", "table", "work", "left"))
 
 
+_FILE = Loop(f"{__package__}.compiled", "file_range", ("descriptor", "extents", "table", "work", "left"))
+_PARTS = 4
+"""Parts of a read that each thread takes one after the other: the last to end is not far behind."""
+
+
 def decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
-    """Decode baskets; return the places of those that are left.
+    """Decode baskets in memory; return the places of those that are left.
 
     Parameters
     ----------
@@ -95,11 +105,69 @@ def decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 def _decode(addresses: np.ndarray, table: np.ndarray) -> np.ndarray:
     left = np.empty(len(addresses), np.uint8)
+    table = np.ascontiguousarray(table)
+    with _workspace() as work:
+        arrays = (addresses, table, work.places, left)
+        compiled_loop(_LOOP)(0, len(addresses), 0, *(np.uint64(one.ctypes.data) for one in arrays))
+    return np.flatnonzero(left)
+
+
+def read(descriptor: int, seeks: np.ndarray, lengths: np.ndarray, table: np.ndarray, threads: int) -> np.ndarray:
+    """Read baskets of a file and decode them; return the places of those that are left.
+
+    Parameters
+    ----------
+    seeks, lengths
+        Of the baskets in the file, int64 of shape (n,).
+    table
+        int64 of shape (n, fields of :class:`Piece`).
+    """
+    n = len(seeks)
+    if not works():
+        return np.arange(n)
+    order = np.argsort(seeks, kind="stable")
+    extents = np.ascontiguousarray(np.stack([seeks[order], lengths[order], order], axis=1))
+    left = np.empty(n, np.uint8)
+    room = max(SPAN, int(lengths.max(initial=0)))
+
+    def work_on(first: int, last: int) -> None:
+        with _workspace() as work:
+            work.reserve(room)
+            arrays = (extents, table, work.places, left)
+            addresses = (np.uint64(one.ctypes.data) for one in arrays)
+            compiled_loop(_FILE)(first, last, 0, descriptor, *addresses)
+
+    if threads < 2 or n < 2:
+        work_on(0, n)
+        return np.flatnonzero(left)
+    ends = np.cumsum(lengths[order])
+    cuts = np.searchsorted(ends, np.linspace(0, ends[-1], threads * _PARTS + 1)[1:-1])
+    parts = np.unique(np.concatenate([[0], cuts, [n]])).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        for done in [pool.submit(work_on, *part) for part in itertools.pairwise(parts)]:
+            done.result()
+    return np.flatnonzero(left)
+
+
+_OFFSETS = Loop(f"{__package__}.compiled", "offsets_range", ("counts", "offsets", "seen"))
+
+
+def added(counts: np.ndarray) -> np.ndarray | None:
+    """Return the offsets that counts of 32 bits add up to, from 0; None: it is not for this to say."""
+    if not works() or counts.dtype.itemsize != 4:
+        return None
+    offsets, seen = np.empty(counts.size + 1, np.int64), np.zeros(1, np.int64)
+    arrays = (np.ascontiguousarray(counts), offsets, seen)
+    compiled_loop(_OFFSETS)(0, counts.size, 0, *(np.uint64(one.ctypes.data) for one in arrays))
+    return offsets if seen[0] < 1 << 31 else None
+
+
+@contextlib.contextmanager
+def _workspace() -> Iterator[Workspace]:
+    """Take a workspace that nobody uses."""
     try:
         work = _idle.pop()
     except IndexError:
         work = Workspace()
-    arrays = (addresses, np.ascontiguousarray(table), work.places, left)
-    compiled_loop(_LOOP)(0, len(addresses), 0, *(np.uint64(one.ctypes.data) for one in arrays))
+    yield work
     _idle.append(work)
-    return np.flatnonzero(left)

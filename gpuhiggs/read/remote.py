@@ -87,6 +87,7 @@ class RemoteSource:
     """A file on a server."""
 
     streams = STREAMS
+    descriptor: int | None = None
 
     def __init__(self, url: str) -> None:
         self.path = url

@@ -35,6 +35,8 @@ class Source(Protocol):
     """Threads that are of use even on one core."""
     about: dict[str, Any]
     """What changes with the file."""
+    descriptor: int | None
+    """Of a local file, which can be read at any place; None: there is none."""
 
     def groups(self, extents: Sequence[Extent]) -> Iterator[list[int]]:
         """Yield the places of the extents that are best read together."""
@@ -62,8 +64,8 @@ class LocalSource:
 
     def __init__(self, path: str) -> None:
         self.path = path
-        self._descriptor = os.open(path, os.O_RDONLY)
-        status = os.fstat(self._descriptor)
+        self.descriptor: int | None = os.open(path, os.O_RDONLY)
+        status = os.fstat(self.descriptor)
         self.size = status.st_size
         self.about: dict[str, Any] = {"bytes": self.size, "modified": status.st_mtime_ns}
 
@@ -75,9 +77,10 @@ class LocalSource:
         """Read neighbours at once."""
         start, stop = min(one.seek for one in extents), max(one.seek + one.length for one in extents)
         buffer = _buffer(stop - start)
+        assert self.descriptor is not None
         done = 0
         while done < len(buffer):
-            n = os.preadv(self._descriptor, [buffer[done:]], start + done)
+            n = os.preadv(self.descriptor, [buffer[done:]], start + done)
             if n == 0:
                 msg = f"the file ends at byte {start + done}, expected {stop}"
                 raise FileError(msg)
@@ -90,9 +93,9 @@ class LocalSource:
 
     def close(self) -> None:
         """Close the file."""
-        if self._descriptor >= 0:
-            os.close(self._descriptor)
-            self._descriptor = -1
+        if self.descriptor is not None:
+            os.close(self.descriptor)
+            self.descriptor = None
 
 
 def neighbours(extents: Sequence[Extent], gap: int, span: int) -> Iterator[list[int]]:

@@ -6,7 +6,6 @@ swapped to the machine's order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from ..errors import FileError
 from . import blocks
-from .baskets import Basket, Header
+from .baskets import Basket, Baskets, Header
 from .native import Piece
 
 _OFFSET = np.dtype(">i4")
@@ -82,11 +81,10 @@ class Shape:
     windows: dict[tuple[int, int], np.ndarray] = field(default_factory=dict)
     """Parts of the offsets that were asked for."""
 
-    def items(self, events: Sequence[int]) -> list[int]:
+    def items(self, events: np.ndarray) -> np.ndarray:
         """Return the first item of each of some events."""
-        places = np.asarray(events, np.int64) - self.first
-        found: list[int] = (places if self.offsets is None else self.offsets[places]).tolist()
-        return found
+        places = events - self.first
+        return places if self.offsets is None else self.offsets[places]
 
     def window(self, start: int, stop: int) -> np.ndarray | None:
         """Return the offsets of the events [start, stop) from 0: one array for all columns that ask for the same."""
@@ -101,11 +99,11 @@ class Shape:
 class Numbers:
     """A branch whose baskets hold nothing but values; a counter gives the shape of a jagged one."""
 
-    def __init__(self, dtype: np.dtype[Any], baskets: Sequence[Basket], shape: Shape, start: int, stop: int) -> None:
+    def __init__(self, dtype: np.dtype[Any], baskets: Baskets, shape: Shape, start: int, stop: int) -> None:
         self.baskets = baskets
         self._dtype, self._shape, self._range = dtype, shape, (start, stop)
-        self._first, self._last = shape.items([start, stop])
-        self._edges = shape.items([one.start for one in baskets] + [one.stop for one in baskets[-1:]])
+        self._first, self._last = shape.items(np.array([start, stop])).tolist()
+        self._edges = shape.items(np.append(baskets.starts, baskets.stops[-1:]))
         self._content = np.empty(0, dtype.newbyteorder("="))
 
     def check(self, number: int, border: int) -> None:
@@ -127,27 +125,27 @@ class Numbers:
         self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
     def pieces(self) -> np.ndarray:
-        """Return what is known of each basket, int64 of shape (baskets, fields of ``Piece``)."""
-        edges, width = np.array(self._edges, np.int64), self._dtype.itemsize
+        """Return what is known of each basket that is not embedded: int64 of shape (baskets, fields of ``Piece``)."""
+        edges, width = self._edges, self._dtype.itemsize
         first, last = np.maximum(edges[:-1], self._first), np.minimum(edges[1:], self._last)
-        table = np.empty((len(self.baskets), len(Piece._fields)), np.int64)
-        table[:, 0] = [one.extent.length for one in self.baskets]
-        table[:, 1] = [one.stop - one.start for one in self.baskets]
-        table[:, 2] = (edges[1:] - edges[:-1]) * width
-        table[:, 3] = (first - edges[:-1]) * width
-        table[:, 4] = (last - first) * width
+        free = len(self.baskets.seeks)
+        table = np.zeros((free, len(Piece._fields)), np.int64)
+        table[:, 0] = self.baskets.lengths
+        table[:, 1] = (self.baskets.stops - self.baskets.starts)[:free]
+        table[:, 2] = ((edges[1:] - edges[:-1]) * width)[:free]
+        table[:, 3] = ((first - edges[:-1]) * width)[:free]
+        table[:, 4] = ((last - first) * width)[:free]
         table[:, 5] = 0 if self._dtype.kind == "b" else width
-        table[:, 6] = self._content.ctypes.data + (first - self._first) * width
-        table[:, 7] = 0
+        table[:, 6] = (self._content.ctypes.data + (first - self._first) * width)[:free]
         if self._shape.offsets is not None:
-            events = np.array([one.start for one in self.baskets], np.int64) - self._shape.first
+            events = self.baskets.starts[:free] - self._shape.first
             table[:, 7] = self._shape.offsets.ctypes.data + events * self._shape.offsets.itemsize
         return table
 
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket."""
-        begin = self._edges[number]
-        first, last = max(self._first, begin), min(self._last, self._edges[number + 1])
+        begin, end = self._edges[number : number + 2].tolist()
+        first, last = max(self._first, begin), min(self._last, end)
         wanted = content.raw[(first - begin) * self._dtype.itemsize : (last - begin) * self._dtype.itemsize]
         _copy(wanted, self._dtype, self._content[first - self._first : last - self._first])
 
@@ -159,7 +157,7 @@ class Numbers:
 class Vectors:
     """A branch of ``std::vector``: each event has a header, and its basket has the offsets of the events."""
 
-    def __init__(self, dtype: np.dtype[Any], baskets: Sequence[Basket], start: int, stop: int) -> None:
+    def __init__(self, dtype: np.dtype[Any], baskets: Baskets, start: int, stop: int) -> None:
         self.baskets = baskets
         self._dtype, self._range = dtype, (start, stop)
         self._parts: list[tuple[np.ndarray, np.ndarray]] = [(np.empty(0), np.empty(0))] * len(baskets)
@@ -172,7 +170,7 @@ class Vectors:
 
     def pieces(self) -> np.ndarray:
         """Return a table that leaves every basket to ``decode``."""
-        return np.zeros((len(self.baskets), len(Piece._fields)), np.int64)
+        return np.zeros((len(self.baskets.seeks), len(Piece._fields)), np.int64)
 
     def decode(self, number: int, content: Content) -> None:
         """Decode one basket.

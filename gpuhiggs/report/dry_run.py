@@ -10,7 +10,7 @@ from rich.table import Table
 
 from ..config import RunConfig
 from ..estimate import Estimate, estimate
-from .process import mapping
+from .workforce import mapping
 
 
 def run(config: RunConfig, *, workers: int, limit_files: int | None = None) -> int:

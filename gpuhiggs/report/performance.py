@@ -40,7 +40,7 @@ def blocks(run: Record) -> list[Block]:
     """Return what is known of the run's speed."""
     if "stages" not in run.performance:
         return [Missing("Performance", "The run left no performance.json.")]
-    return [_figure(run), _table(run)]
+    return [_figure(run), _table(run), *_workers(run), *_files(run)]
 
 
 def _figure(run: Record) -> Figure:
@@ -91,6 +91,7 @@ def _table(run: Record) -> Table:
         ("workers", performance.get("workers"), ""),
         ("of the workers' time, reading", None if (s := _reading(performance)) is None else round(100 * s, 1), "%"),
         ("files tried again", progress.get("retries"), ""),
+        ("peak memory of a worker", round(progress.get("worker_memory", 0) / 2**20), "MiB"),
         ("peak memory of the main process", round(progress.get("peak_memory", 0) / 2**20), "MiB"),
         ("all stages", sum(performance["stages"].values()), "s"),
     ]
@@ -98,3 +99,35 @@ def _table(run: Record) -> Table:
     columns = (Column("quantity", names, independent=True), Column("value", values), Column("unit", units))
     caption = f"On {run.results['platform']}. A run that was stopped and taken up again counts its last part only."
     return Table("performance_table", "Performance", caption, Numbers(columns))
+
+
+def _workers(run: Record) -> Iterator[Table]:
+    workers: dict[str, dict[str, Any]] = run.performance.get("by_worker", {})
+    if not workers:
+        return
+    found = list(workers.values())
+    columns = (
+        Column("worker", list(workers), independent=True),
+        Column("work items", [one["items"] for one in found]),
+        Column("events", [one["events"] for one in found]),
+        Column("busy", [round(one["seconds"], 2) for one in found], "s"),
+        Column("reading", [round(one["read_seconds"], 2) for one in found], "s"),
+        Column("peak memory", [round(one["peak_memory"] / 2**20) for one in found], "MiB"),
+    )
+    caption = "What each worker did: host and process, and the time that it was busy with work items."
+    yield Table("performance_workers", "Time by worker", caption, Numbers(columns))
+
+
+def _files(run: Record) -> Iterator[Table]:
+    found: list[dict[str, Any]] = run.performance.get("slowest_files", [])
+    if not found:
+        return
+    columns = (
+        Column("file", [one["path"] for one in found], independent=True),
+        Column("dataset", [one["dataset"] for one in found]),
+        Column("events", [one["events"] for one in found]),
+        Column("time", [round(one["seconds"], 2) for one in found], "s"),
+        Column("reading", [round(one["read_seconds"], 2) for one in found], "s"),
+    )
+    caption = f"The {len(found)} files that took longest, summed over their work items."
+    yield Table("performance_files", "Time by file", caption, Numbers(columns))

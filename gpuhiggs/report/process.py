@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from .. import backend, backgrounds, cluster, engine, measurement, normalisation, skim
-from ..batch import batch
-from ..cluster_config import ClusterConfig
+from .. import backend, backgrounds, engine, measurement, normalisation, skim
 from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..ledger import Ledger
 from ..read import ColumnCache
 from ..tally import Tally
-from ..work import Mapper, serially, threaded
-from . import band, page, progress, run_folder, run_sections, strength
+from . import band, page, progress, provenance, run_folder, run_sections, strength, workforce
 from .performance import EVENTS, Stages
 from .record import Record
 
@@ -32,6 +27,9 @@ LEDGER = "ledger"
 
 SKIM = "skim"
 """The folder of the skims in a run's."""
+
+FAILURES_SHOWN = 20
+"""So many are printed; the report has them all."""
 
 
 def run(
@@ -63,6 +61,7 @@ def run(
     """
     console = Console()
     stages = Stages()
+    again = _again(config, folder, workers, limit_files, scheduler)
     measurement.check(config)
     backgrounds.check(config)
     skim.require(config)
@@ -75,13 +74,16 @@ def run(
         try:
             with (
                 stages.stage(EVENTS),
-                mapping(workers, scheduler, config.cluster, there.execution.device) as mapper,
+                workforce.terminable(),
+                workforce.mapping(workers, scheduler, config.cluster, there.execution.device, console.print) as mapper,
                 progress.shown(console, folder) as show,
             ):
                 selecting = skim.leaving_out(mapper) if pieces is None else skim.keeping(mapper, config, pieces, cache)
                 tally = engine.run(there, selecting, show, limit_files, cache, ledger)
         except KeyboardInterrupt:
-            console.print(f"[yellow]stopped[/yellow]; to go on: gpuhiggs retry {escape(str(folder))}", highlight=False)
+            place = escape(str(folder / LEDGER))
+            console.print(f"[yellow]stopped[/yellow]; what is done is kept in {place}", soft_wrap=True, highlight=False)
+            console.print(f"to go on: {escape(again)}", soft_wrap=True, highlight=False)
             return 1
     results = _conclude(
         config, folder, tally, pieces, stages, workers=workers, device=there.execution.device, resume=resume
@@ -92,6 +94,18 @@ def run(
     whole = not config.skim or "skim" in results
     missing = {"fit_error", "nonprompt_error"} & set(results)
     return 0 if converged and whole and not tally.failures and not missing else 1
+
+
+def _again(config: RunConfig, folder: Path, workers: int, limit_files: int | None, scheduler: str | None) -> str:
+    """Return the command that goes on with a run that was stopped."""
+    place = shlex.quote(str(folder))
+    command = f"gpuhiggs retry {place}"
+    if limit_files is not None:
+        config_file = shlex.quote(str(folder / "config.yaml"))
+        command = f"gpuhiggs run {config_file} --output {place} --resume --limit-files {limit_files}"
+    if scheduler is not None:
+        return f"{command} --scheduler {scheduler}"
+    return command if config.cluster is not None else f"{command} --workers {workers}"
 
 
 def _conclude(
@@ -129,8 +143,13 @@ def _conclude(
     systematics = band.templates(config, varied)
     run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
     performance = {
-        "stages": stages.seconds, "workers": max(workers, 1), "device": device, "progress": progress.kept(folder)
-    }  # fmt: skip
+        "stages": stages.seconds,
+        "workers": max(workers, 1),
+        "device": device,
+        "progress": progress.kept(folder),
+        "by_worker": {name: worker._asdict() for name, worker in sorted(tally.times.workers.items())},
+        "slowest_files": [file._asdict() for file in tally.times.slowest],
+    }
     record = Record(folder.resolve().name, folder, config, results, histograms, systematics, performance)
     with stages.stage("report"):
         page.publish(folder, strength.head(record), run_sections.sections(record))
@@ -214,37 +233,9 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
     run_folder.create(folder, overwrite)
 
 
-@contextlib.contextmanager
-def mapping(
-    workers: int, scheduler: str | None = None, jobs: ClusterConfig | None = None, device: str = "cpu"
-) -> Iterator[Mapper]:
-    """Yield what applies a function in this process (no workers), on workers here or on those of a scheduler.
-
-    For one GPU the workers are threads of this process, which read for it; for several each has a process.
-    """
-    if jobs is not None and scheduler is None:
-        with batch(jobs) as client:
-            yield cluster.mapper(client)
-        return
-    if workers == 0 and scheduler is None:
-        yield serially
-        return
-    if device == "cuda" and scheduler is None:
-        n_gpus = len(backend.gpus())
-        if n_gpus == 1:
-            with ThreadPoolExecutor(workers) as pool:
-                yield threaded(pool, workers)
-        else:
-            with cluster.cuda(threads=-(-workers // n_gpus)) as client:
-                yield cluster.mapper(client)
-        return
-    with cluster.local(workers) if scheduler is None else cluster.at(scheduler) as client:
-        yield cluster.mapper(client)
-
-
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, what is to be known and what went wrong."""
-    for warning in results["warnings"]:
+    for warning in provenance.briefly(results["warnings"]):
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")
@@ -264,8 +255,10 @@ def tell(console: Console, results: dict[str, Any]) -> None:
             console.print(f"[red]the {part} fit did not converge: {escape(' '.join(fitted['notes']))}")
     if "fit_error" in results:
         console.print(f"[red]no fit:[/red] {escape(results['fit_error'])}", highlight=False)
-    for failure in results["failures"]:
+    for failure in results["failures"][:FAILURES_SHOWN]:
         console.print(f"[red]failed:[/red] {escape(failure['error'])}", highlight=False)
+    if (more := len(results["failures"]) - FAILURES_SHOWN) > 0:
+        console.print(f"[red]failed:[/red] and {more} more, all in {run_folder.RESULTS}", highlight=False)
 
 
 def _counted(row: dict[str, Any]) -> str:

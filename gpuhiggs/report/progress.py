@@ -1,4 +1,9 @@
-"""What a user sees of a run while it runs: a live line on a terminal, plain lines elsewhere, ``progress.json``."""
+"""What a user sees of a run while it runs: a live line on a terminal, plain lines elsewhere, ``progress.json``.
+
+``progress.json`` has the fields of :class:`.books.Progress`, and ``rate`` (events a second), ``remaining`` (seconds;
+null before the first file is done), ``peak_memory`` (bytes, of the main process), ``time`` (seconds since 1970, when it
+was written). It is written every two seconds and at the end, whole, so that it can be read at any time.
+"""
 
 from __future__ import annotations
 
@@ -52,17 +57,19 @@ def sentence(progress: Progress) -> str:
     parts = [
         f"{_done(progress)} of {progress.files} files",
         f"{progress.events_done} events",
-        f"{progress.rate / 1e6:.3g} M/s",
+        f"{progress.rate / 1e6:.3g} M/s" if progress.rate >= 1e5 else f"{progress.rate:.0f}/s",
     ]
     if progress.files_restored:
         parts.append(f"{progress.files_restored} files done before")
     if progress.files_failed or progress.retries:
         parts.append(f"{progress.files_failed} failed, {progress.retries} tried again")
     if progress.process_seconds:
-        parts.append(f"{100 * progress.read_seconds / progress.process_seconds:.0f} % reading")
+        read = progress.read_seconds
+        parts.append(f"{_duration(read)} reading, {_duration(progress.process_seconds - read)} in kernels")
     if progress.remaining:
         parts.append(f"{_duration(progress.remaining)} left")
-    parts.append(f"{_memory() / 2**20:.0f} MiB")
+    memory = f"{_memory() / 2**20:.0f} MiB"
+    parts.append(f"{memory}, workers {progress.worker_memory / 2**20:.0f}" if progress.worker_memory else memory)
     return ", ".join(parts)
 
 
@@ -118,7 +125,7 @@ class _Lines:
 
     def last(self) -> None:
         if self._latest is not None:
-            self._console.print(sentence(self._latest), highlight=False)
+            self._console.print(sentence(self._latest), highlight=False, soft_wrap=True)
 
 
 class _Kept:

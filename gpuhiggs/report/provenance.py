@@ -64,6 +64,26 @@ def merged(warnings: list[str]) -> tuple[str, ...]:
     return tuple(f"{text} ({', '.join(names)})" if names else text for text, names in where.items())
 
 
+_FALSE = re.compile(r"no (\S+): taken as false")
+_SHOWN = 3
+"""So many names stand in one line of a terminal."""
+
+
+def briefly(warnings: list[str]) -> tuple[str, ...]:
+    """Say the same in few lines: trigger paths that files do not have are counted; the report names them all."""
+    found, absent = [], []
+    for text in merged(warnings):
+        if match := _FALSE.match(text):
+            absent.append(match.group(1))
+        else:
+            found.append(text)
+    if absent:
+        more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
+        names = ", ".join(absent[:_SHOWN])
+        found.append(f"{len(absent)} trigger paths are not in all files, and taken as false there: {names}{more}")
+    return tuple(found)
+
+
 def again(run: Record) -> Words:
     """Say how the result can be made again, and by which it is recognised."""
     versions = ", ".join(f"{name} {version}" for name, version in run.results["versions"].items())

@@ -17,7 +17,7 @@ from ..classify.training import Events, Trained, TrainingConfig, digest, folds, 
 from ..config import ClassifierConfig, RunConfig
 from ..errors import ConfigError, InputError, RunError
 from . import page, run_folder, training_figures
-from .process import mapping
+from .workforce import mapping
 
 MODEL, REPORT, SNIPPET = "model.json", "training.json", "classifier.yaml"
 

@@ -12,7 +12,8 @@ from .. import blinding, channels
 from ..config import RunConfig
 from ..engine import is_transient
 from ..errors import GpuhiggsError, SchemaError
-from ..read import ColumnCache, EventFile, opened
+from ..preparation import opened_by
+from ..read import ColumnCache, EventFile
 from ..tally import Failure, Partial
 from ..work import Mapper, Work
 from .pieces import Pieces
@@ -30,6 +31,7 @@ class Identified:
     branches: dict[str, tuple[str, ...]]
     """For each column the names that its branch may have."""
     cache: ColumnCache | None
+    redirectors: tuple[str, ...] = ()
 
     def __call__(self, argument: Any) -> Any:
         """Mapper; an event that cannot be identified fails its item, as one that cannot be read does."""
@@ -38,7 +40,7 @@ class Identified:
             return result
         item = result.item
         try:
-            with opened(item.path, self.trees, self.cache) as events:
+            with opened_by(self.redirectors, item.path, self.trees, self.cache) as events:
                 return result._replace(selected=self._identified(events, result))
         except GpuhiggsError as error:
             return Failure(*item, str(error), is_transient(error))
@@ -100,7 +102,7 @@ def keeping(mapper: Mapper, config: RunConfig, pieces: Pieces, cache: ColumnCach
     branches = {column: known[column].branches for column in IDENTITY if column in known}
 
     def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
-        for result in mapper(Identified(function, schema.trees, branches, cache), work):
+        for result in mapper(Identified(function, schema.trees, branches, cache, config.redirectors), work):
             if isinstance(result, Partial):
                 rows = result.selected
                 if (blind := blinds[result.item.dataset]) is not None:

@@ -175,7 +175,7 @@ class EmulatedCard(FakeCard):
             found, slot = next(leaf), next(slots)
             if found.kind is not Column:
                 return slot.view(np.int64 if found.kind is int else np.float64).item()
-            if found.role != PLAIN and TALLY <= found.role <= level:
+            if TALLY <= found.role <= level:
                 return _SharedColumn(self, int(slot))
             return Column(_array(int(slot), found.dtype)) if slot else Column(np.empty(0, found.dtype))
 

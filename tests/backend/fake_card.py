@@ -14,7 +14,7 @@ import numpy as np
 
 from gpuhiggs.backend.card import OutOfMemory
 from gpuhiggs.kernels import launch, launch_cuda
-from gpuhiggs.kernels.language import PLAIN, TALLY, leaves
+from gpuhiggs.kernels.language import TALLY, leaves
 from gpuhiggs.kernels.launch import Loop, Program
 
 
@@ -137,7 +137,7 @@ class FakeCard:
             *others, out = records
             slots = _bytes(out, 8 * len(list(leaves(program.argument_types()[3])))).view(np.uint64).copy()
             for number, leaf in enumerate(leaves(program.argument_types()[3])):
-                if leaf.role != PLAIN and TALLY <= leaf.role <= launch_cuda.LEVELS[name]:
+                if TALLY <= leaf.role <= launch_cuda.LEVELS[name]:
                     assert slots[number] < cells, "sums in shared memory are numbered"
                     slots[number] = sums + 8 * int(slots[number])
             launch.compiled(program)(first, last, shifts, gates, *others, slots.ctypes.data)

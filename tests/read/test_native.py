@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
 import pytest
 import uproot
@@ -97,6 +98,58 @@ def test_short_cut_and_long_way_agree(files: dict[str, Path], tmp_path: Path, co
         assert found == expected
     else:
         np.testing.assert_array_equal(found[name], expected[name], strict=True)
+
+
+@pytest.fixture(scope="module")
+def jagged(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Write branches whose baskets have the offsets of their entries behind the values."""
+    folder = tmp_path_factory.mktemp("jagged")
+    for codec in ("zlib", "lz4", "zstd"):
+        random = np.random.default_rng(2)
+        with uproot.recreate(folder / codec, compression=CODECS[codec]) as file:
+            tree = file.mktree("Events", {f"x{kind}": f"var * {np.dtype(kind).name}" for kind in ("f4", "i2", "f8")})
+            for n in (1000, 300):
+                counts = random.poisson(1.5, n)
+                raw = random.integers(0, 30, counts.sum())
+                tree.extend({f"x{kind}": ak.unflatten(raw.astype(kind), counts) for kind in ("f4", "i2", "f8")})
+    return {codec: folder / codec for codec in ("zlib", "lz4", "zstd")}
+
+
+@pytest.mark.parametrize("codec", ["zlib", "lz4", "zstd"])
+def test_only_values_are_decompressed(jagged: dict[str, Path], codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = branches(jagged[codec])
+    monkeypatch.setattr(bulk, "header", None)  # the long way is closed
+    with uproot.open(jagged[codec]) as file:
+        for start, stop in ((0, 1300), (7, 1290), (999, 1001)):
+            found = read(jagged[codec], wanted, start, stop)
+            arrays = file["Events"].arrays(list(wanted), entry_start=start, entry_stop=stop)
+            for name in wanted:
+                np.testing.assert_array_equal(found[name], ak.to_numpy(ak.flatten(arrays[name], axis=None)))
+    if codec == "zlib":  # the offsets are in the checksum, be they as they have to be or not
+        raw = bytearray(jagged[codec].read_bytes())
+        one = wanted["xf4"]
+        raw[int(one.seeks[0] + one.lengths[0]) - 1] ^= 1  # of the checksum itself
+        (jagged[codec].parent / "damaged").write_bytes(raw)
+        monkeypatch.undo()
+        assert "xf4, basket 0" in read(jagged[codec].parent / "damaged", wanted, 0, 10)["error"]
+
+
+@pytest.mark.parametrize("codec", ["zlib", "lz4"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_never_wrong_numbers(jagged: dict[str, Path], tmp_path: Path, codec: str, data: st.DataObject) -> None:
+    wanted = branches(jagged[codec])
+    name = data.draw(st.sampled_from(["xf4", "xi2", "xf8"]))
+    one = wanted[name]
+    truth = read(jagged[codec], {name: one}, 0, 1300)[name]
+    raw = bytearray(jagged[codec].read_bytes())
+    seek, length = int(one.seeks[0]), int(one.lengths[0])
+    for at, bit in data.draw(st.lists(st.tuples(st.integers(60, length - 1), st.integers(0, 7)), min_size=1)):
+        raw[seek + at] ^= 1 << bit
+    (tmp_path / "mutated").write_bytes(raw)
+    found = read(tmp_path / "mutated", {name: one}, 0, 1300)
+    if "error" not in found:
+        np.testing.assert_array_equal(found[name], truth, strict=True)
 
 
 WITHOUT = """
