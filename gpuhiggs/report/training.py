@@ -140,9 +140,21 @@ def evaluate(config: TrainingConfig, events: Events, trained: Trained) -> dict[s
         "q0": division.q0,
         "q0_undivided": division.q0_undivided,
     }
+    if len(config.classes) > 2:
+        results |= _of_classes(config, events, trained)
     if config.mass is not None:
         results["sculpting"] = quality.sculpting(events.mass[~signal], score[~signal], events.weight[~signal])
     return results
+
+
+def _of_classes(config: TrainingConfig, events: Events, trained: Trained) -> dict[str, Any]:
+    """Return how well each of several classes is told from all others, and what it is taken for."""
+    areas = {
+        name: quality.roc(trained.unseen[:, k], events.label == k, np.abs(events.weight), config.seed).area._asdict()
+        for k, name in enumerate(config.classes)
+    }
+    shares = quality.confusion(trained.unseen, events.label, np.abs(events.weight))
+    return {"auc_of_class": areas, "confusion": shares.tolist()}
 
 
 def _importance(config: TrainingConfig, model: Classifier, events: Events, signal: Any) -> dict[str, Any]:
