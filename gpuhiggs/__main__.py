@@ -297,7 +297,8 @@ def combine(
     operator: Annotated[list[str] | None, typer.Option(help="SMEFT operators to fit together.")] = None,
     plane: Annotated[int, typer.Option(min=0, help="Profile a plane of N x N points (models of two numbers).")] = 0,
     posterior: Annotated[
-        bool, typer.Option(help="Sample the posterior too, flat priors (needs the extra bayes).")
+        bool,
+        typer.Option(help="Sample the posterior too, with flat priors; a difficult one by NUTS (the extra bayes)."),
     ] = False,
     repair: Annotated[bool, typer.Option(help="Repair a correlation matrix that is not positive definite.")] = False,
     list_: Annotated[bool, typer.Option("--list", help="Show every model and every set of measurements.")] = False,

@@ -134,6 +134,8 @@ class DatasetConfig(Model):
     files: tuple[str, ...] = Field(min_length=1)
     primary_dataset: str | None = None
     """Of data: whose triggers it was recorded with."""
+    luminosity_table: str | None = None
+    """Of data of a prescaled trigger: luminosity by section, ``brilcalc lumi --byls --hltpath``, prescales included."""
     cross_section: float | None = Field(default=None, gt=0)
     """Of simulation, in pb, branching ratio and k-factor included; null: its sums of generator weights are shown."""
     sum_of_weights: float | None = Field(default=None)
@@ -148,6 +150,9 @@ class DatasetConfig(Model):
             raise ValueError(msg)
         if self.kind == "data" and (self.cross_section is not None or self.sum_of_weights is not None):
             msg = "data have no cross_section and no sum_of_weights: they are never scaled"
+            raise ValueError(msg)
+        if self.kind == "simulation" and self.luminosity_table is not None:
+            msg = "simulation has no luminosity_table: it is normalised to that of the data"
             raise ValueError(msg)
         if self.kind == "simulation" and "cross_section" not in self.model_fields_set:
             msg = "simulation needs a cross_section in pb, or `cross_section: null` to leave it unnormalised"
@@ -172,6 +177,14 @@ class NonPromptConfig(Model):
     """Relative uncertainty of the prediction beside that of statistics: of the method and of what the fakes are."""
     method: Literal["combined", "opposite-sign", "same-sign"] = "combined"
     """In four leptons: which of the two methods is believed."""
+    electroweak: tuple[str, ...] = ()
+    """Simulated processes with one genuine lepton, subtracted where rates are measured beside the prompt ones; left out
+    everywhere else, where what they have of fakes is the prediction's."""
+    measured_in: str | None = None
+    """Process of data in which rates are measured, such as those of prescaled triggers; left out everywhere else. All
+    data if not given."""
+    measured_luminosity: float | None = Field(default=None, gt=0)
+    """What these data correspond to in fb⁻¹, prescales included; else what ``luminosity_tables`` say, or all."""
 
 
 class ProcessStyle(Model):
@@ -321,6 +334,8 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         entries = [files] if isinstance(files, str) else files
         if isinstance(entries, list) and all(isinstance(entry, str) for entry in entries):
             dataset["files"] = expand(entries, path.parent)
+        if isinstance(dataset, dict) and isinstance(dataset.get("luminosity_table"), str):
+            dataset["luminosity_table"] = absolute(dataset["luminosity_table"], path.parent)
     for key in {"calibrations", "variations"} & set(raw):
         raw[key] = _with_places(raw[key], path.parent)
     for key in ("lumi_mask", "luminosity_table"):

@@ -102,8 +102,8 @@ def run(
     """
     job = Job.of(config, cache)
     prepared = [prepare(job.config_json, dataset.name) for dataset in config.datasets]
-    if config.luminosity_table is not None:
-        luminosity.load(config.luminosity_table)
+    for table in {config.luminosity_table, *(dataset.luminosity_table for dataset in config.datasets)} - {None}:
+        luminosity.load(str(table))
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
         calibrated.compile_for(one.variations.calibrations for one in prepared)

@@ -94,7 +94,8 @@ def _averages(prepared: Prepared, events: EventFile) -> tuple[tuple[str, tuple[f
 
 def _sections(prepared: Prepared, events: EventFile) -> luminosity.Ranges:
     """Return the luminosity sections of a file of data, if the configuration asks for its luminosity."""
-    if prepared.config.luminosity_table is None or prepared.dataset.kind != "data":
+    table = prepared.dataset.luminosity_table or prepared.config.luminosity_table
+    if table is None or prepared.dataset.kind != "data":
         return ()
     return luminosity.ranges((run, section) for run, section in events.sections(prepared.request.schema))
 

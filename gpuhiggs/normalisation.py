@@ -16,6 +16,7 @@ import numpy as np
 from . import blinding, channels, variations
 from .catalogue import lumi_mask, luminosity
 from .config import DatasetConfig, RunConfig
+from .errors import ConfigError
 from .histogram import sum_of_squares, sum_of_weights, to_hist, to_varied_hist
 from .tally import Tally
 
@@ -33,43 +34,82 @@ class Scale(NamedTuple):
 
 
 def processed(config: RunConfig, tally: Tally) -> dict[str, luminosity.Processed]:
-    """Return the luminosity that was processed of each primary dataset; nothing without a luminosity_table."""
-    if config.luminosity_table is None:
-        return {}
-    table = luminosity.load(config.luminosity_table)
+    """Return the luminosity that was processed of each primary dataset that has a table of it."""
     mask = None if config.lumi_mask is None else lumi_mask.load(config.lumi_mask)
+    tables: dict[str, str] = {}
     streams: dict[str, list[str]] = {}
     for dataset in config.datasets:
-        if dataset.kind == "data":
-            streams.setdefault(dataset.primary_dataset or "data", []).append(dataset.name)
+        table = dataset.luminosity_table or config.luminosity_table
+        if dataset.kind == "data" and table is not None:
+            stream = dataset.primary_dataset or "data"
+            if tables.setdefault(stream, table) != table:
+                msg = f"{dataset.name}: luminosity_table: {stream} has another one already, {tables[stream]}"
+                raise ConfigError(msg)
+            streams.setdefault(stream, []).append(dataset.name)
     return {
-        stream: luminosity.processed(table, mask, [info.sections for info in tally.complete if info.dataset in names])
+        stream: luminosity.processed(
+            luminosity.load(tables[stream]), mask, [info.sections for info in tally.complete if info.dataset in names]
+        )
         for stream, names in streams.items()
     }
+
+
+def _unprescaled(config: RunConfig, found: dict[str, luminosity.Processed]) -> dict[str, luminosity.Processed]:
+    """Leave out primary datasets with a table of their own: those are of prescaled triggers."""
+    own = {dataset.primary_dataset or "data" for dataset in config.datasets if dataset.luminosity_table is not None}
+    return {stream: part for stream, part in found.items() if stream not in own}
 
 
 def normalised_to(config: RunConfig, tally: Tally) -> float | None:
     """Return the luminosity in fb⁻¹ that simulation is normalised to.
 
     With a luminosity_table it is what was processed of the data; of several primary datasets the one with the least.
+    Prescaled triggers, whose datasets have tables of their own, do not count.
     """
-    found = processed(config, tally)
+    found = _unprescaled(config, processed(config, tally))
     return min(part.recorded for part in found.values()) if found else config.luminosity
+
+
+def luminosity_of(config: RunConfig, tally: Tally, process: str) -> float | None:
+    """Return the luminosity in fb⁻¹ of a process of data from prescaled triggers; None without tables of their own."""
+    streams = {
+        dataset.primary_dataset or "data"
+        for dataset in config.datasets
+        if dataset.process == process and dataset.luminosity_table is not None
+    }
+    found = [part.recorded for stream, part in processed(config, tally).items() if stream in streams]
+    return math.fsum(found) if found else None
 
 
 def luminosity_problems(config: RunConfig, tally: Tally) -> list[str]:
     """Say what is wrong with the luminosity: sections that the table lacks, primary datasets that are not equal."""
     found = processed(config, tally)
     problems = [
-        f"{stream}: the luminosity of {len(part.unknown)} processed sections is not in {config.luminosity_table}, "
+        f"{stream}: the luminosity of {len(part.unknown)} processed sections is not in its luminosity_table, "
         f"such as run {part.unknown[0][0]}, section {part.unknown[0][1]}"
         for stream, part in found.items()
         if part.unknown
     ]
-    least, most = (f(part.recorded for part in found.values()) if found else 0.0 for f in (min, max))
+    alike = _unprescaled(config, found)
+    least, most = (f(part.recorded for part in alike.values()) if alike else 0.0 for f in (min, max))
     if most - least > 1e-6 * most:
-        each = ", ".join(f"{stream} {part.recorded:.4g} fb⁻¹" for stream, part in found.items())
+        each = ", ".join(f"{stream} {part.recorded:.4g} fb⁻¹" for stream, part in alike.items())
         problems.append(f"the primary datasets were not processed alike: {each}")
+    return problems + _outside_of_mask(config, tally)
+
+
+def _outside_of_mask(config: RunConfig, tally: Tally) -> list[str]:
+    """Say which datasets have no event in the luminosity mask: most likely it is that of other runs."""
+    problems = []
+    for dataset in config.datasets:
+        key = dataset.name, "cutflow"
+        if dataset.kind != "data" or config.lumi_mask is None or key not in tally.counts.sums:
+            continue
+        read, certified = tally.counts.sums[key].to_float()[:2, 0].tolist()
+        if read and not certified:
+            problems.append(
+                f"{dataset.name}: none of its {read:.0f} events is in the luminosity mask {config.lumi_mask}"
+            )
     return problems
 
 

@@ -123,6 +123,8 @@ def prepare(config_json: str, dataset_name: str) -> Prepared:
         msg = f"selection.absent: {', '.join(sorted(wrong))} unknown; the channel has {', '.join(collections)}"
         raise ConfigError(msg)
     unused = channel.unused(selection)
+    if config.nonprompt is not None:
+        unused = tuple(column for column in unused if column not in channel.region_columns)
     if mask is None:
         unused = (*unused, "events.run", "events.luminosity_block")
     request = Request(
@@ -161,7 +163,7 @@ UNIMPORTANT = (
     "nonprompt",
 )
 """Parts of a configuration that no sum depends on, or that :func:`fingerprint` looks at by themselves."""
-UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process")
+UNIMPORTANT_OF_DATASET = ("files", "cross_section", "sum_of_weights", "process", "luminosity_table")
 
 
 def fingerprint(config_json: str, dataset_name: str) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import dilepton_out as output
+from . import dilepton_regions as regions
 from . import fill as sums
 from . import four_lepton_out
 from . import four_vector as p4
@@ -17,8 +18,9 @@ from . import gate as quality
 from . import jets as hadronic
 from . import tight_leptons as leptonic
 from .dilepton_out import COMMON, M_LL, M_T, Reconstructed, of_two_flavours, pair_of, write
-from .four_lepton_out import OVER_CAPACITY
+from .four_lepton_out import BAD_WEIGHT, OVER_CAPACITY
 from .language import Positive, Switch, add, each, local, local_int, scalar
+from .loose import fill_combination
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns
 from .scoring import part_of, record_features, score_of, wants_features
@@ -44,6 +46,10 @@ WEIGHED = ("muon", "electron", "jet")
 HISTOGRAMS = (*COMMON, "m_t_coarse", "m_ll_coarse", "plane", "plane_coarse", "m_t2", "m_jj")
 """The planes are cells of m_ll × m_t: by the axes of these two histograms, and by those of the coarse ones."""
 M_T_COARSE, M_LL_COARSE, PLANE, PLANE_COARSE, M_T2, M_JJ = range(len(COMMON), len(HISTOGRAMS))
+
+REGION_HISTOGRAMS = regions.HISTOGRAMS
+"""Of the control regions of fakes: see :mod:`.dilepton_regions`. The loose ones are read by cells."""
+FIRST_REGION = len(HISTOGRAMS)
 
 
 FEATURES = (
@@ -106,17 +112,18 @@ class Cuts(NamedTuple):
     event: EventCuts
     jet: hadronic.JetCuts
     region: RegionCuts
+    fake: regions.FakeCuts
 
 
 @scalar
 def preselect(event, inputs, cuts):
-    """Whether there are an electron and a muon of sufficient pt, whatever their quality."""
+    """Whether there are an electron and a muon of sufficient pt, whatever their quality; one if fakes are measured."""
     electron = False
     for i in each(inputs.electrons, event):
         if inputs.electrons.pt[i] * cuts.dataset.reach.electron > cuts.electron.pt_min:
             electron = True
-    if not electron:
-        return False
+    if electron == (cuts.dataset.regions == 1):  # one flavour is enough there, and both are needed elsewhere
+        return electron
     for i in each(inputs.muons, event):  # noqa: SIM110 - kernels have no generators
         if inputs.muons.pt[i] * cuts.dataset.reach.muon > cuts.muon.pt_min:
             return True
@@ -147,15 +154,30 @@ def steps_passed(leptons, n, n_tight, pair, met, cuts):
         return 2
     if not of_two_flavours(leptons):
         return 3
+    return 4 + kinematic_steps(leptons, pair, met, cuts)
+
+
+@scalar
+def kinematic_steps(leptons, pair, met, cuts):
+    """Return how many of the cuts on a pair of leptons it passes, in their order: 4 are all."""
     if not passes_pt(leptons, pair, cuts):
-        return 4
+        return 0
     if not pair.mass > cuts.m_ll_min:
-        return 5
+        return 1
     if not p4.pt(pair.p) > cuts.pt_ll_min:
-        return 6
+        return 2
     if not p4.pt(met) > cuts.met_min:
-        return 7
-    return 8
+        return 3
+    return 4
+
+
+@scalar
+def transverse_masses(leptons, pair, met, cuts):
+    """Return the transverse mass of the pair, and of its softer lepton."""
+    softer = pair.second
+    soft = p4.P4(leptons.bare.px[softer], leptons.bare.py[softer], 0.0, 0.0)
+    m_t = transverse_mass_with_mass(pair.p, met) if cuts.m_t_with_mass == 1 else transverse_mass(pair.p, met)
+    return m_t, transverse_mass(soft, met)
 
 
 @scalar
@@ -190,6 +212,47 @@ def fill_planes(category, m_ll, m_t, shift, weights, histograms):
     sums.fill_varied(histograms, PLANE, category, cell + 0.5, shift, weights)  # its middle: k/n·n may round down
     cell = sums.plane_cell(histograms, M_LL_COARSE, m_ll, M_T_COARSE, m_t)
     sums.fill_varied(histograms, PLANE_COARSE, category, cell + 0.5, shift, weights)
+
+
+@scalar
+def fill_regions(event, leptons, n, n_tight, inputs, cuts, tables, out):
+    """Fill the control regions of fakes with one lepton, or with two that are not tight and of opposite charges."""
+    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
+    if not sums.is_weight(value):
+        add(out.errors, BAD_WEIGHT, 1)
+        return
+    weight = sums.quantise(value)
+    histograms = out.histograms
+    met = missing_momentum(inputs.puppi_met, event, 0, tables)
+    if n == 1:
+        regions.fill_measurement(event, inputs, cuts, leptons, n_tight, met, weight, FIRST_REGION, histograms, tables)
+        return
+    if n != 2 or not has_both(leptons, n):
+        return
+    pair = pair_of(leptons)
+    if kinematic_steps(leptons, pair, met, cuts.event) != 4:
+        return
+    m_t, m_t2 = transverse_masses(leptons, pair, met, cuts.event)
+    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, 0, tables)
+    category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
+    if category < 0:
+        return
+    same_sign = not of_two_flavours(leptons)
+    if n_tight == 2:
+        sums.fill(histograms, FIRST_REGION + regions.SAME_SIGN, category, pair.mass, 0, weight)
+        return
+    cells = regions.combination_of(leptons, inputs, cuts, FIRST_REGION, histograms)
+    if same_sign:
+        fill_combination(histograms, FIRST_REGION + regions.LOOSE_SAME_SIGN, category, cells, M_LL, pair.mass, weight)
+        return
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_LL, category, cells, M_LL, pair.mass, weight)
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_T, category, cells, M_T, m_t, weight)
+    place = sums.plane_cell(histograms, M_LL, pair.mass, M_T, m_t) + 0.5
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_PLANE, category, cells, PLANE, place, weight)
+    place = sums.plane_cell(histograms, M_LL_COARSE, pair.mass, M_T_COARSE, m_t) + 0.5
+    fill_combination(
+        histograms, FIRST_REGION + regions.LOOSE_PLANE_COARSE, category, cells, PLANE_COARSE, place, weight
+    )
 
 
 @scalar
@@ -231,6 +294,12 @@ def body(event, shift, inputs, cuts, tables, out):
     )
     if n < 0 and shift == 0 and preselect(event, inputs, cuts):  # with one flavour alone there is no pair
         add(out.errors, OVER_CAPACITY, 1)
+    if (
+        cuts.dataset.regions == 1
+        and shift == 0
+        and (n == 1 or (n == 2 and (n_tight < 2 or not of_two_flavours(leptons))))
+    ):
+        fill_regions(event, leptons, n, n_tight, inputs, cuts, tables, out)
     if not has_both(leptons, n):
         return
     value = generator_weight(event, inputs, cuts)
@@ -245,10 +314,7 @@ def body(event, shift, inputs, cuts, tables, out):
     m_t, m_t2, m_jj, n_jets, score = 0.0, 0.0, 0.0, 0, 0.0
     features = local(16)
     if steps == len(STEPS) - 1:
-        softer = pair.second
-        soft = p4.P4(leptons.bare.px[softer], leptons.bare.py[softer], 0.0, 0.0)
-        m_t2 = transverse_mass(soft, met)
-        m_t = transverse_mass_with_mass(pair.p, met) if cuts.event.m_t_with_mass == 1 else transverse_mass(pair.p, met)
+        m_t, m_t2 = transverse_masses(leptons, pair, met, cuts.event)
         jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift, tables)
         m_jj, n_jets = jets.mass, jets.n
         category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from . import diphoton_out as output
+from . import diphoton_regions as regions
 from . import diphoton_tags as tags
 from . import fill as sums
 from . import four_lepton_out, real
@@ -17,10 +18,11 @@ from . import four_vector as p4
 from . import gate as quality
 from . import jets as hadronic
 from . import tight_leptons as leptonic
-from .diphoton_out import COMMON, Pair, pair_of, write
-from .four_lepton_out import OVER_CAPACITY
+from .diphoton_out import COMMON, M_GG, Pair, pair_of, write
+from .four_lepton_out import BAD_WEIGHT, OVER_CAPACITY
 from .four_vector import P4
 from .language import Column, Positive, add, each, local, local_int, scalar
+from .loose import fill_combination
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Leptons, P4Columns, move
 from .photons import PhotonCuts, Photons, PileUp, is_photon, photon_factor, photon_pt
@@ -39,6 +41,10 @@ MOVES = ("muon", "electron", "photon", "jet", "met")
 WEIGHED = ("photon", "jet")
 HISTOGRAMS = (*COMMON, "n_jets", "m_jj", "min_photon_id")
 N_JETS, M_JJ, MIN_PHOTON_ID = range(len(COMMON), len(HISTOGRAMS))
+
+REGION_HISTOGRAMS = ("m_gg_by_class",)
+"""m_γγ by the classes of both photons, see :mod:`.diphoton_regions`."""
+BY_CLASS = len(HISTOGRAMS)
 
 FEATURES = (
     "scaled_pt1", "scaled_pt2", "eta1", "eta2", "cos_delta_phi", "scaled_pt", "n_jets", "n_b_jets", "pt_j1", "pt_j2",
@@ -88,6 +94,7 @@ class Cuts(NamedTuple):
     lepton: tags.Tagging
     jet: hadronic.JetCuts
     category: tags.CategoryCuts
+    width: regions.WidthCuts
 
 
 class Chosen(NamedTuple):
@@ -189,6 +196,19 @@ def measure(photons, pair, jets, n_leptons, met, features):
 
 
 @scalar
+def fill_classes(event, pair, inputs, cuts, tables, out):
+    """Fill the mass of a selected pair by the classes of its photons."""
+    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
+    if not sums.is_weight(value):
+        add(out.errors, BAD_WEIGHT, 1)
+        return
+    first = regions.class_of(inputs.photons, pair.first, cuts.width)
+    second = regions.class_of(inputs.photons, pair.second, cuts.width)
+    combination = first * regions.N_CLASSES + second
+    fill_combination(out.histograms, BY_CLASS, 0, combination, M_GG, pair.mass, sums.quantise(value))
+
+
+@scalar
 def keep_apart(leptons, n, photons, pair, directions, dr_min):
     """Move the leptons that are apart from both photons to the front, return their number, and list all directions."""
     directions.eta[0], directions.phi[0] = photons.eta[pair.first], photons.phi[pair.first]
@@ -221,6 +241,8 @@ def body(event, shift, inputs, cuts, tables, out):
             sums.count(out.cutflow, step, weight)
     if steps < len(STEPS):
         return
+    if cuts.dataset.regions == 1 and shift == 0:
+        fill_classes(event, pair, inputs, cuts, tables, out)
 
     leptons = Leptons(
         local_int(CAPACITY),

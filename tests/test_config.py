@@ -82,7 +82,9 @@ def test_a_good_configuration(tmp_path: Path) -> None:
 
 # --- unknown, missing and wrong keys -------------------------------------------------------------------------------
 
-KNOWN_DATASET = "name, process, kind, files, primary_dataset, cross_section, sum_of_weights, weight_unit"
+KNOWN_DATASET = (
+    "name, process, kind, files, primary_dataset, luminosity_table, cross_section, sum_of_weights, weight_unit"
+)
 
 
 @pytest.mark.parametrize(

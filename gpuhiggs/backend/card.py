@@ -35,6 +35,15 @@ class Stream(Protocol):
     def launch(self, kernel: Any, blocks: int, arguments: tuple[int, ...], shared_bytes: int = 0) -> None:
         """Start a kernel with blocks of ``launch_cuda.THREADS`` threads."""
 
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        """Copy from device memory to device memory."""
+
+    def mark(self) -> Any:
+        """Note the time at which the device gets here."""
+
+    def seconds(self, first: Any, last: Any) -> float:
+        """Return the time between two marks that have been passed."""
+
     def wait(self) -> None:
         """Wait until all is done."""
 

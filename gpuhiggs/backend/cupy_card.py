@@ -50,6 +50,18 @@ class CupyStream:
         """Start a kernel; every argument is a number of 64 bits."""
         kernel((blocks,), (launch_cuda.THREADS,), tuple(map(np.int64, arguments)), shared_bytes, self.stream)
 
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        """Copy from device memory to device memory."""
+        runtime.memcpyAsync(target, source, nbytes, runtime.memcpyDeviceToDevice, self.stream.ptr)
+
+    def mark(self) -> Any:
+        """Note the time at which the device gets here."""
+        return self.stream.record(cupy.cuda.Event())
+
+    def seconds(self, first: Any, last: Any) -> float:
+        """Return the time between two marks that have been passed."""
+        return float(cupy.cuda.get_elapsed_time(first, last)) / 1e3
+
     def wait(self) -> None:
         """Wait until all is done."""
         self.stream.synchronize()

@@ -6,7 +6,8 @@ region (:mod:`gpuhiggs.kernels.loose`), and the rates measured in that run turn 
 
 from __future__ import annotations
 
+from .cells import left_out
 from .estimate import check, estimate
 from .result import Estimate, Uncertainty
 
-__all__ = ["Estimate", "Uncertainty", "check", "estimate"]
+__all__ = ["Estimate", "Uncertainty", "check", "estimate", "left_out"]

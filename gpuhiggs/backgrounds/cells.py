@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ..config import NonPromptConfig, RunConfig
 from ..errors import ConfigError, InputError
 from ..histogram import HistogramSpec, sum_of_squares, sum_of_weights
-from ..normalisation import contributions, kind_of
+from ..normalisation import contributions, luminosity_of, normalised_to
 from ..tally import Tally
 
 Floats = NDArray[np.float64]
@@ -71,10 +71,26 @@ def check(config: RunConfig) -> None:
     if classifier is not None and classifier.boundaries:
         msg = "nonprompt: the control regions are not divided by the score of a classifier; leave out its boundaries"
         raise ConfigError(msg)
-    if unknown := [name for name in nonprompt.prompt if known.get(name) != "simulation"]:
-        simulated = ", ".join(sorted(name for name, kind in known.items() if kind == "simulation"))
-        msg = f"nonprompt.prompt: no simulation of {', '.join(unknown)}; there is {simulated or 'none'}"
+    for key, names in (("prompt", nonprompt.prompt), ("electroweak", nonprompt.electroweak)):
+        if unknown := [name for name in names if known.get(name) != "simulation"]:
+            simulated = ", ".join(sorted(name for name, kind in known.items() if kind == "simulation"))
+            msg = f"nonprompt.{key}: no simulation of {', '.join(unknown)}; there is {simulated or 'none'}"
+            raise ConfigError(msg)
+    if both := sorted(set(nonprompt.prompt) & set(nonprompt.electroweak)):
+        msg = f"nonprompt: {', '.join(both)} is in prompt and in electroweak"
         raise ConfigError(msg)
+    measured_in = nonprompt.measured_in
+    if measured_in is not None and (known.get(measured_in) != "data" or list(known.values()).count("data") < 2):
+        msg = f"nonprompt.measured_in: {measured_in} is no process of data beside which there are others"
+        raise ConfigError(msg)
+
+
+def left_out(config: RunConfig) -> set[str]:
+    """Return the processes that serve to measure rates, and are no part of anything else."""
+    nonprompt = config.nonprompt
+    if nonprompt is None:
+        return set()
+    return set(nonprompt.electroweak) | ({nonprompt.measured_in} if nonprompt.measured_in else set())
 
 
 def read(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec, bins: int) -> Region:
@@ -86,16 +102,31 @@ def read(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: Hist
         If data or a prompt process could not be processed.
     """
     shape = (len(spec.categories), spec.axis.bins // bins, bins)
-    return _region(config, nonprompt, tally, spec, lambda sums: sums[:, 1:-1].reshape(shape))
+    names = _data(config) - left_out(config)
+    return _region(config, tally, spec, names, nonprompt.prompt, lambda sums: sums[:, 1:-1].reshape(shape))
 
 
-def read_probes(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec) -> Region:
-    """Return a histogram by pt, shape (categories, bins); the first and last bin take what lies outside, as cells do.
+def read_whole(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec) -> Region:
+    """Return an ordinary histogram of a control region, flow bins included: shape (categories, bins + 2).
 
     Raises
     ------
     InputError
         If data or a prompt process could not be processed.
+    """
+    names = _data(config) - left_out(config)
+    return _region(config, tally, spec, names, nonprompt.prompt, lambda found: found)
+
+
+def read_probes(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec) -> Region:
+    """Return a histogram by pt, shape (categories, bins); the first and last bin take what lies outside, as cells do.
+
+    Simulation is scaled to the luminosity of the data in which rates are measured.
+
+    Raises
+    ------
+    InputError
+        If data or a process could not be processed.
     """
 
     def folded(sums: Floats) -> Floats:
@@ -104,28 +135,44 @@ def read_probes(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spe
         inner[:, -1] += sums[:, -1]
         return inner
 
-    return _region(config, nonprompt, tally, spec, folded)
+    names = {nonprompt.measured_in} if nonprompt.measured_in else _data(config)
+    simulated = (*nonprompt.prompt, *nonprompt.electroweak)
+    found = _region(config, tally, spec, names, simulated, folded)
+    factor = _share_of_luminosity(config, nonprompt, tally)
+    return found._replace(prompt=Cells(found.prompt.value * factor, found.prompt.variance * factor**2))
+
+
+def _share_of_luminosity(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> float:
+    """Return the luminosity in which rates are measured, over what simulation is normalised to."""
+    own = nonprompt.measured_luminosity
+    if own is None and nonprompt.measured_in is not None:
+        own = luminosity_of(config, tally, nonprompt.measured_in)
+    whole = normalised_to(config, tally)
+    return 1.0 if own is None or whole is None else own / whole
+
+
+def _data(config: RunConfig) -> set[str]:
+    return {dataset.process for dataset in config.datasets if dataset.kind == "data"}
 
 
 def _region(
     config: RunConfig,
-    nonprompt: NonPromptConfig,
     tally: Tally,
     spec: HistogramSpec,
+    data: Collection[str],
+    simulated: Collection[str],
     arranged: Callable[[Floats], Floats],
 ) -> Region:
     parts = contributions(config, tally)
-    wanted = {*nonprompt.prompt} | {dataset.process for dataset in config.datasets if dataset.kind == "data"}
-    if missing := sorted(wanted - set(parts)):
+    if missing := sorted({*data, *simulated} - set(parts)):
         msg = f"nonprompt: {', '.join(missing)} could not be processed, and the control regions need it"
         raise InputError(msg)
-    data = [part for process, found in parts.items() if kind_of(config, process) == "data" for part in found]
-    prompt = [part for process in nonprompt.prompt for part in parts[process]]
-    return Region(*(Cells(*map(arranged, _sums(tally, datasets, spec))) for datasets in (data, prompt)))
+    both = ([part for process in sorted(names) for part in parts[process]] for names in (data, simulated))
+    return Region(*(Cells(*map(arranged, sums(tally, datasets, spec))) for datasets in both))
 
 
-def _sums(tally: Tally, datasets: Iterable[tuple[str, float]], spec: HistogramSpec) -> tuple[Floats, Floats]:
-    """Return events and variances, flow bins included: shape (categories, bins + 2)."""
+def sums(tally: Tally, datasets: Iterable[tuple[str, float]], spec: HistogramSpec) -> tuple[Floats, Floats]:
+    """Return events and variances of datasets and their factors, flow bins included: shape (categories, bins + 2)."""
     value, variance = np.zeros(spec.shape[:2]), np.zeros(spec.shape[:2])
     for dataset, factor in datasets:
         value += factor * sum_of_weights(tally.counts.sums[dataset, f"{spec.name}/sumw"])[..., 0]

@@ -8,10 +8,14 @@ from .. import channels
 from ..config import NonPromptConfig, RunConfig
 from ..errors import ConfigError
 from ..tally import Tally
-from . import cells, zx
+from . import cells, fake_factors, photons, zx
 from .result import Estimate
 
-METHODS: dict[str, Callable[[RunConfig, NonPromptConfig, Tally], Estimate]] = {"four_lepton": zx.estimate}
+METHODS: dict[str, Callable[[RunConfig, NonPromptConfig, Tally], Estimate]] = {
+    "four_lepton": zx.estimate,
+    "dilepton": fake_factors.estimate,
+    "diphoton": photons.estimate,
+}
 """By channel."""
 
 

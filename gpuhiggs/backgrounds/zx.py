@@ -181,7 +181,8 @@ def _control(
 ) -> dict[str, dict[str, hist.Hist[Any]]]:
     """Return m4l in each control region, of data and of each prompt process."""
     _, by_m4l, _ = channels.find(config.selection.channel).regions(config.selection)
-    data = next(dataset.process for dataset in config.datasets if dataset.kind == "data")
+    aside = control.left_out(config)
+    data = next(d.process for d in config.datasets if d.kind == "data" and d.process not in aside)
     made: dict[str, dict[str, hist.Hist[Any]]] = {}
     for process in (*nonprompt.prompt, data):
         alone = nonprompt.model_copy(update={"prompt": (process,)})

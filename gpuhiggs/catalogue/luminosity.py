@@ -1,4 +1,7 @@
-"""Luminosity by section: what ``brilcalc lumi --byls -o FILE.csv`` writes, and what of it was really processed."""
+"""Luminosity by section: what ``brilcalc lumi --byls -o FILE.csv`` writes, and what of it was really processed.
+
+With ``--hltpath`` it is that of one trigger path, divided by its prescale section by section.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +44,7 @@ def load(path: str) -> dict[Section, float]:
     Raises
     ------
     ConfigError
-        If the file cannot be read, is no such table, or lists a section twice.
+        If the file cannot be read, is no such table, lists a section twice, or has several trigger paths.
     """
     try:
         lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -53,15 +56,22 @@ def load(path: str) -> dict[Section, float]:
     if unit is None:
         msg = f"luminosity_table {path}: no line '#run:fill,ls,…,recorded(/pb),…' of brilcalc --byls"
         raise ConfigError(msg)
-    column = [name.partition("(")[0] for name in header.split(",")].index("recorded")
+    columns = [name.partition("(")[0] for name in header.split(",")]
+    column, of_section = columns.index("recorded"), columns.index("ls")
+    of_path = columns.index("hltpath") if "hltpath" in columns else None  # brilcalc has divided by the prescale
     found: dict[Section, float] = {}
+    paths: set[str] = set()
     for row in csv.reader(line for line in lines if line and not line.startswith("#")):
         try:
-            section = int(row[0].partition(":")[0]), int(row[1].partition(":")[0])
+            section = int(row[0].partition(":")[0]), int(row[of_section].partition(":")[0])
+            paths |= set() if of_path is None else {row[of_path]}
             recorded = float(row[column]) / PER_FB[unit["unit"]]
         except (ValueError, IndexError) as error:
             msg = f"luminosity_table {path}: {','.join(row)!r} is no line of brilcalc --byls"
             raise ConfigError(msg) from error
+        if len(paths) > 1:
+            msg = f"luminosity_table {path}: paths {', '.join(sorted(paths))}; expected one, as its prescale is its own"
+            raise ConfigError(msg)
         if section in found:
             msg = f"luminosity_table {path}: run {section[0]} lists section {section[1]} twice"
             raise ConfigError(msg)

@@ -33,6 +33,8 @@ class Channel(NamedTuple):
     """Raises ConfigError where parts of a selection do not fit each other."""
     region_specs: Callable[[SelectionConfig, Sequence[HistogramSpec]], list[HistogramSpec]] | None = None
     """The histograms of the control regions of failing objects, from the channel's own; None: there are none."""
+    region_columns: tuple[str, ...] = ()
+    """Columns that the control regions need, whatever ``unused`` says."""
 
     @property
     def launch_fills(self) -> int:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..config import SelectionConfig
+from ..histogram import HistogramSpec
 from ..kernels import diphoton as kernel
-from ..kernels import photons
+from ..kernels import diphoton_regions, photons
 from ..kernels.launch import Program
+from . import regions
 from .channel import Channel
 
 _LOOSE = ("electrons.cut_based", "electrons.sieie", "electrons.e_inv_minus_p_inv")
@@ -24,4 +28,12 @@ def _unused(selection: SelectionConfig) -> tuple[str, ...]:
     return ("pile_up.rho", *(f"photons.{name}" for name in unused), *loose)
 
 
-CHANNEL = Channel("diphoton", Program(kernel.__name__), lambda histogram: kernel.CATEGORIES, _unused)
+def _regions(selection: SelectionConfig, specs: Sequence[HistogramSpec]) -> list[HistogramSpec]:
+    m_gg = next(spec for spec in specs if spec.name == "m_gg")
+    return [regions.by_cells("m_gg_by_class", diphoton_regions.N_CLASSES**2, m_gg.axis.bins + 2, ("all",))]
+
+
+CHANNEL = Channel(
+    "diphoton", Program(kernel.__name__), lambda histogram: kernel.CATEGORIES, _unused, region_specs=_regions,
+    region_columns=("photons.sieie",),
+)  # fmt: skip

@@ -148,6 +148,12 @@ class Problem:
         reference = Likelihood(None, self.inputs, signal_theory=self.model.compare)
         return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
 
+    def at_bound(self, x: Array) -> list[int]:
+        """Return the positions of the parameters of a point, shape (parameters,), that are at a bound."""
+        low, high = self.model.bounds
+        margin = 1e-7 * np.maximum(1.0, abs(x))
+        return [i for i in range(len(x)) if x[i] - low[i] < margin[i] or high[i] - x[i] < margin[i]]
+
     def best(self, likelihood: Likelihood) -> Minima:
         """Return the lowest of the minima that are reached from the model's starting points.
 
@@ -240,10 +246,8 @@ def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool 
 
 
 def _describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combination:
-    model, (low, high) = problem.model, problem.model.bounds
-    x = best.points[0]
-    margin = 1e-7 * np.maximum(1.0, abs(x))
-    at_bound = [i for i in range(len(x)) if x[i] - low[i] < margin[i] or high[i] - x[i] < margin[i]]
+    model, x = problem.model, best.points[0]
+    at_bound = problem.at_bound(x)
     fixed = sorted({*at_bound, *problem.held})
     free = [i for i in range(len(x)) if i not in fixed]
     covariance = likelihood.covariance(best, fixed)

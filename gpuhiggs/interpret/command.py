@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,10 +14,10 @@ from rich.table import Table
 
 from ..errors import InputError, RunError
 from . import joint_results, models, operators, own_results, smeft
-from .combination import Combination, Estimate, combine, prepare
+from .combination import Combination, Estimate, Problem, combine, prepare
 from .measurements import PUBLISHED, Measurements, View, published
 from .planes import plane
-from .posterior import sample
+from .posterior import Posterior, sample, weighted
 
 
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
@@ -77,13 +78,23 @@ def run(
         found = result.to_json()
     if posterior:
         sampled = smeft.model(chosen, quadratic=model == "smeft-quadratic") if chosen else model
-        found["posterior"] = sample(prepare(sampled, inputs)).to_json()
+        found["posterior"] = _posterior(prepare(sampled, inputs), console).to_json()
     if points:
         found["plane"] = _plane(model, inputs, points)
     _tell(console, found)
     if json_file is not None:
         write(json_file, found)
     return found
+
+
+def _posterior(problem: Problem, console: Console) -> Posterior:
+    """Sample by weights, and by NUTS where too few of them count: at bounds, along flat directions."""
+    with contextlib.suppress(RunError):
+        drawn = weighted(problem)
+        if drawn.converged:
+            return drawn
+    console.print("· the posterior is far from a Gaussian: sampling by NUTS, which takes minutes", soft_wrap=True)
+    return sample(problem)
 
 
 def _smeft(model: str, inputs: Sequence[Measurements], chosen: Sequence[str]) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -310,6 +310,7 @@ def positive_definite(matrix: Array, name: str, *, repair: bool = False, floor: 
     return np.asarray(raised / np.outer(scale, scale))
 
 
+@cache
 def published(name: str, view: View = "strengths", *, repair: bool = False) -> Measurements:
     """Return a set of `PUBLISHED` measurements.
 

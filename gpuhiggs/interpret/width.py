@@ -84,8 +84,8 @@ def measured(problem: Problem, m_h: float = sm.M_H) -> dict[str, tuple[float, fl
     """
     model, likelihood = problem.model, problem.likelihood()
     best = problem.best(likelihood)
-    x, (low, high) = best.points[0], model.bounds
-    fixed = sorted({*problem.held, *np.flatnonzero((x - low < 1e-7) | (high - x < 1e-7)).tolist()})
+    x = best.points[0]
+    fixed = sorted({*problem.held, *problem.at_bound(x)})
     free = [i for i in range(len(x)) if i not in fixed]
 
     def widths(point: Array) -> dict[str, float]:

@@ -19,7 +19,6 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -27,12 +26,14 @@ import numpy as np
 import xxhash
 
 from ..errors import ConfigError
-from .entry import Stored, Task, replace, write
+from .entry import Stored, replace, write
+from .pieces import Piece, Reading, joined, offsets_of
+from .ranges import cover
 from .values import Values
 
 _log = logging.getLogger(__name__)
 
-VERSION = 1
+VERSION = 2
 """Of the format; part of every identity."""
 CAPACITY = 100 * 2**30
 """Bytes that a cache may take, unless the user says otherwise."""
@@ -72,31 +73,48 @@ class ColumnCache:
     def load(
         self, identity: Identity, names: Sequence[str], start: int, stop: int, threads: int = 1
     ) -> dict[str, Values]:
-        """Return those of some branches over [start, stop) that are there."""
-        arrays: dict[str, np.ndarray] = {}
-        tasks: dict[str, list[Task]] = {}
-        shapes: dict[str, str | None] = {}
+        """Return those of some branches over [start, stop) that are there, be it in other ranges."""
+        reading = Reading()
+        pieces: dict[str, list[Piece]] = {}
         for name in names:
-            found = self._open(identity, {"branch": name, "start": start, "stop": stop})
+            found = self._pieces(identity, name, start, stop, reading)
             if found is not None:
-                shapes[name] = found[0].header["shape"]
-                arrays[name], tasks[name] = found[1:]
-        for shape in {shape for shape in shapes.values() if shape is not None}:
-            found = self._open(identity, {"shape": shape})
-            if found is not None:
-                arrays[shape], tasks[shape] = found[1:]
-        damaged = _decode(tasks, threads)
-        for name in damaged:
-            _log.warning("column cache %s: %s", self.folder, damaged[name])
-            key = {"shape": name} if name not in shapes else {"branch": name, "start": start, "stop": stop}
-            self._path(identity, key).unlink(missing_ok=True)
-        whole = arrays.keys() - damaged.keys()
-        offsets = {shape: _offsets(arrays[shape]) for shape in set(shapes.values()) & whole if shape is not None}
-        return {
-            name: Values(arrays[name], None if shape is None else offsets[shape])
-            for name, shape in shapes.items()
-            if name in whole and (shape is None or shape in offsets)
+                pieces[name] = found
+        shapes = {one.shape for found in pieces.values() for one in found if one.shape is not None}
+        for shape in shapes:
+            self._open(identity, {"shape": shape}, reading)
+        for path, error in reading.decode(threads).items():
+            _log.warning("column cache %s: %s", self.folder, error)
+            path.unlink(missing_ok=True)
+        offsets = {
+            shape: offsets_of(reading.arrays[path])
+            for shape in shapes
+            if (path := self._path(identity, {"shape": shape})) in reading.arrays
         }
+        put_together: dict[tuple[Any, ...], np.ndarray] = {}
+        return {
+            name: joined(found, reading.arrays, offsets, put_together)
+            for name, found in pieces.items()
+            if all(one.path in reading.arrays and (one.shape is None or one.shape in offsets) for one in found)
+        }
+
+    def _pieces(self, identity: Identity, name: str, start: int, stop: int, reading: Reading) -> list[Piece] | None:
+        """Open the entries that hold a branch over [start, stop): one of just these events, or several of others."""
+        key = {"branch": name, "start": start, "stop": stop}
+        ranges: list[tuple[int, int]] | None = [(start, stop)]
+        if not self._path(identity, key).exists():
+            stored = reading.stored(self.folder / _hash(identity)).get(_hash({"branch": name}), ())
+            ranges = cover(stored, start, stop)
+        found = []
+        for first, last in ranges or ():
+            key = {"branch": name, "start": first, "stop": last}
+            one = self._open(identity, key, reading)
+            if one is None:
+                return None
+            low, high = max(start, first) - first, min(stop, last) - first
+            found.append(Piece(self._path(identity, key), one.header["shape"], low, high, last - first))
+            start = first + high
+        return found or None
 
     def store(self, identity: Identity, start: int, stop: int, data: Mapping[str, Values]) -> None:
         """Keep branches over [start, stop). A cache that cannot be written is no reason to stop."""
@@ -114,13 +132,16 @@ class ColumnCache:
             _log.warning("column cache %s: nothing is kept: %s", self.folder, error.strerror or error)
 
     def _path(self, identity: Identity, key: Mapping[str, Any]) -> Path:
-        return self.folder / _hash(identity) / f"{_hash(key)}.column"
+        name = _hash(key)
+        if "branch" in key:
+            name = f"{_hash({'branch': key['branch']})}-{key['start']}-{key['stop']}"
+        return self.folder / _hash(identity) / f"{name}.column"
 
-    def _open(self, identity: Identity, key: Mapping[str, Any]) -> tuple[Stored, np.ndarray, list[Task]] | None:
+    def _open(self, identity: Identity, key: Mapping[str, Any], reading: Reading) -> Stored | None:
         path = self._path(identity, key)
         try:
             found = Stored(path, {**identity, **key})
-            values, tasks = found.tasks()
+            reading.add(path, found)
             os.utime(path)
         except FileNotFoundError:
             return None
@@ -129,7 +150,7 @@ class ColumnCache:
             with contextlib.suppress(OSError):
                 path.unlink(missing_ok=True)
             return None
-        return found, values, tasks
+        return found
 
     def _write(self, identity: Identity, key: Mapping[str, Any], values: np.ndarray, more: Mapping[str, Any]) -> None:
         self._make_room(values.nbytes)
@@ -218,30 +239,3 @@ def _source(files: list[tuple[Path, os.stat_result]]) -> str:
             if path.suffix == ".json":
                 return str(json.loads(path.read_bytes())["said"]["of"]["path"])
     return "?"
-
-
-def _offsets(counts: np.ndarray) -> np.ndarray:
-    offsets = np.zeros(counts.size + 1, np.int64)
-    np.cumsum(counts, out=offsets[1:])
-    return offsets
-
-
-def _decode(tasks: Mapping[str, list[Task]], threads: int) -> dict[str, Exception]:
-    """Do all tasks; return what went wrong with the arrays that are damaged."""
-    damaged: dict[str, Exception] = {}
-    remaining = iter([(name, task) for name, parts in tasks.items() for task in parts])
-
-    def work() -> None:
-        for name, task in remaining:
-            try:
-                task()
-            except Exception as error:
-                damaged[name] = error
-
-    if threads == 1:
-        work()
-    else:
-        with ThreadPoolExecutor(threads) as pool:
-            for done in [pool.submit(work) for _ in range(threads)]:
-                done.result()
-    return damaged

@@ -355,13 +355,15 @@ def file_range(
 
 
 @scalar
-def offsets_range(first: int, last: int, row: int, counts: int, offsets: int, seen: int) -> None:
-    """Add up counts of 32 bits, from 0; ``seen[0]`` has the bits of all of them."""
-    counted, sums = column(np.uint64(counts), np.uint32), column(np.uint64(offsets), np.int64)
+def offsets_range(first: int, last: int, row: int, counts: int, width: int, offsets: int, seen: int) -> None:
+    """Add up counts of 1, 2 or 4 bytes, from 0; ``seen[0]`` has the bits of all of them."""
+    sums = column(np.uint64(offsets), np.int64)
+    one, two = column(np.uint64(counts), np.uint8), column(np.uint64(counts), np.uint16)
+    four = column(np.uint64(counts), np.uint32)
     total = bits = 0
     sums[0] = 0
     for i in range(first, last):
-        n = counted[i]
+        n = four[i] if width == 4 else one[i] if width == 1 else two[i]
         bits |= n
         total += n
         sums[i + 1] = total

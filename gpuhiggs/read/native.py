@@ -149,17 +149,19 @@ def read(descriptor: int, seeks: np.ndarray, lengths: np.ndarray, table: np.ndar
     return np.flatnonzero(left)
 
 
-_OFFSETS = Loop(f"{__package__}.compiled", "offsets_range", ("counts", "offsets", "seen"))
+_OFFSETS = Loop(f"{__package__}.compiled", "offsets_range", ("counts", "width", "offsets", "seen"))
 
 
 def added(counts: np.ndarray) -> np.ndarray | None:
-    """Return the offsets that counts of 32 bits add up to, from 0; None: it is not for this to say."""
-    if not works() or counts.dtype.itemsize != 4:
+    """Return the offsets that counts add up to, from 0, as int64; None: one is negative or too large, or who knows."""
+    width = counts.dtype.itemsize
+    if not works() or width not in (1, 2, 4):
         return None
     offsets, seen = np.empty(counts.size + 1, np.int64), np.zeros(1, np.int64)
-    arrays = (np.ascontiguousarray(counts), offsets, seen)
-    compiled_loop(_OFFSETS)(0, counts.size, 0, *(np.uint64(one.ctypes.data) for one in arrays))
-    return offsets if seen[0] < 1 << 31 else None
+    counts = np.ascontiguousarray(counts)
+    addresses = [np.uint64(one.ctypes.data) for one in (counts, offsets, seen)]
+    compiled_loop(_OFFSETS)(0, counts.size, 0, addresses[0], width, *addresses[1:])
+    return offsets if seen[0] < 1 << 8 * width - 1 or (width < 4 and counts.dtype.kind == "u") else None
 
 
 @contextlib.contextmanager

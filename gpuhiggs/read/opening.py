@@ -49,7 +49,8 @@ def _open(source: Source, trees: tuple[str, ...]) -> Table:
 def identity(source: Source) -> dict[str, Any]:
     """Return what tells a file from another one, and from what it was before it changed."""
     n = min(_ENDS, source.size)
-    ends = source.fetch([Extent(0, n), Extent(source.size - n, n)])
+    # One by one: what is fetched together is read with all that lies between.
+    ends = [bytes(source.fetch([one])[0]) for one in (Extent(0, n), Extent(source.size - n, n))]
     path = source.path if "://" in source.path else os.path.abspath(source.path)
     return {
         "format": VERSION, "path": path, **source.about, "ends": xxhash.xxh3_128_hexdigest(b"".join(ends)),

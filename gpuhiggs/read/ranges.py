@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from .table import Volume
 
@@ -22,6 +22,21 @@ def cut(entries: int, most: int, edges: Sequence[int] = ()) -> list[int]:
         near = edges[bisect.bisect_left(edges, start + least) : bisect.bisect_right(edges, start + most)]
         cuts.append(min(near, key=lambda edge: abs(edge - start - size), default=start + size) if n > 1 else entries)
     return cuts
+
+
+def cover(ranges: Iterable[tuple[int, int]], start: int, stop: int) -> list[tuple[int, int]] | None:
+    """Choose ranges that hold all events of [start, stop), in order; None: some are in none of them."""
+    chosen: list[tuple[int, int]] = []
+    end, waiting = start, sorted(ranges, reverse=True)
+    while end < stop or not chosen:
+        best = (0, -1)
+        while waiting and waiting[-1][0] <= end:
+            best = max(best, waiting.pop(), key=lambda one: one[1])
+        if best[1] <= end and (best[1] < end or end < stop):
+            return None
+        chosen.append(best)
+        end = best[1]
+    return chosen
 
 
 def event_bytes(volumes: Mapping[str, Volume], entries: int) -> float:

@@ -122,6 +122,11 @@ def _conclude(
     """Make of the sums all that a run leaves: histograms, skims, fit, and the page; return ``results.json``."""
     with stages.stage("histograms"):
         histograms, varied = normalisation.histograms(config, tally), normalisation.varied(config, tally)
+        aside = backgrounds.left_out(config)
+        histograms = {
+            name: {process: h for process, h in by_process.items() if process not in aside}
+            for name, by_process in histograms.items()
+        }
         estimated, problem = _estimate(config, tally)
         if estimated is not None:
             for name, template in estimated.templates.items():

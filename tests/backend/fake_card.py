@@ -6,6 +6,7 @@ the memory is the CPU build, at the addresses that a GPU would get.
 
 from __future__ import annotations
 
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -58,6 +59,17 @@ class FakeStream:
         assert shared_bytes <= 48 * 1024
         self._queue.append(lambda: kernel(*arguments))
         self._card.launched += 1
+
+    def copy(self, target: int, source: int, nbytes: int) -> None:
+        self._queue.append(lambda: _copy(_bytes(target, nbytes), _bytes(source, nbytes)))
+
+    def mark(self) -> list[float]:
+        time_of: list[float] = []
+        self._queue.append(lambda: time_of.append(time.perf_counter()))
+        return time_of
+
+    def seconds(self, first: list[float], last: list[float]) -> float:
+        return last[0] - first[0]
 
     def wait(self) -> None:
         queue, self._queue = self._queue, []

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from gpuhiggs import config, preparation, processing
 from gpuhiggs.config import RunConfig
-from gpuhiggs.histogram import Counts
+from gpuhiggs.histogram import Counts, Wide, sum_of_weights
 from gpuhiggs.tally import FileInfo, Tally
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # bench/ is not installed
@@ -64,6 +65,15 @@ def run() -> Callable[..., Run]:
 
 def total(counts: Counts, dataset: str, histogram: str) -> Any:
     """Return Σw of a histogram by category and bin, flow bins included."""
-    from gpuhiggs.histogram import sum_of_weights
-
     return sum_of_weights(counts.sums[dataset, f"{histogram}/sumw"])[..., 0]
+
+
+def emptied(run: Run, names: tuple[str, ...]) -> Tally:
+    """Return a run's sums with histograms of the data emptied."""
+    sums = {
+        key: Wide.of(np.zeros(wide.high.shape, np.int64)) if key[0] == "data" and key[1].startswith(names) else wide
+        for key, wide in run.tally.counts.sums.items()
+    }
+    tally = Tally()
+    tally.restore(run.tally.complete, Counts(sums))
+    return tally

@@ -19,7 +19,7 @@ from gpuhiggs.histogram import Counts
 
 N_EVENTS = 4_000
 ROOT = Path(__file__).resolve().parents[2]
-CHANNELS = ("four_lepton",)
+CHANNELS = ("four_lepton", "dilepton", "diphoton")
 
 INTERPRETED = """
 import sys

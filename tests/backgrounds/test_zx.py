@@ -17,7 +17,7 @@ from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.tally import Tally
 
-from .conftest import Run, total
+from .conftest import Run, emptied, total
 
 SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
 NONPROMPT = {"process": "ZX", "prompt": ["WZ", "ZZ"], "systematic": 0.05}
@@ -233,17 +233,6 @@ def test_a_negative_rate_is_zero_and_said() -> None:
 def test_a_flavour_without_any_object_is_an_error() -> None:
     with pytest.raises(InputError, match="no rate of muons can be measured: 0 are selected and 0 fail"):
         rates_of([0, 0, 0, 0], [0, 0, 0, 0])
-
-
-def emptied(run: Run, names: tuple[str, ...], value: int = 0) -> Tally:
-    """Return a run's sums with histograms of the data emptied."""
-    sums = {
-        key: Wide.of(np.full(wide.high.shape, value)) if key[0] == "data" and key[1].startswith(names) else wide
-        for key, wide in run.tally.counts.sums.items()
-    }
-    tally = Tally()
-    tally.restore(run.tally.complete, Counts(sums))
-    return tally
 
 
 def test_empty_control_regions(sample: Run) -> None:

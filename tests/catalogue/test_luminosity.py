@@ -147,3 +147,56 @@ def test_a_table_that_lacks_a_run(run_of: Callable[..., RunConfig]) -> None:
     [problem] = normalisation.incomplete(config, engine.run(config))
     assert "the luminosity of 1 processed sections is not in" in problem
     assert "run 2, section 7" in problem
+
+
+# --- prescaled triggers, and masks of other runs -------------------------------------------------------------------
+
+PATH_HEADER = "#run:fill,ls,time,hltpath,delivered(/pb),recorded(/pb),avgpu,source\n"
+
+
+def path_row(run: int, section: int, recorded: float, path: str = "HLT_Mu8_v1") -> str:
+    return f"{run}:5839,{section}:{section},06/16/17 20:55:44,{path},0.16,{recorded},40.3,HFET\n"
+
+
+def test_a_table_of_one_trigger_path(tmp_path: Path) -> None:
+    path = tmp_path / "path.csv"
+    path.write_text(PATH_HEADER + path_row(1, 1, 0.5) + path_row(1, 2, 0.25))
+    assert luminosity.load(str(path)) == {(1, 1): pytest.approx(5e-4), (1, 2): pytest.approx(2.5e-4)}
+    both = tmp_path / "both.csv"
+    both.write_text(path.read_text() + path_row(1, 1, 3.0, "HLT_Mu17_v1"))
+    with pytest.raises(ConfigError, match="paths HLT_Mu17_v1, HLT_Mu8_v1; expected one"):
+        luminosity.load(str(both))
+
+
+def test_prescaled_data_do_not_normalise_simulation(run_of: Callable[..., RunConfig], tmp_path: Path) -> None:
+    """The second primary dataset is of a trigger that was prescaled by 100."""
+    config = run_of(*ROWS)
+    prescaled = tmp_path / "path.csv"
+    prescaled.write_text(PATH_HEADER + "".join(path_row(run, section, x / 100) for run, section, x in ROWS))
+    first = config.datasets[0]
+    data = first.model_copy(update={"files": first.files[:1]})
+    other = first.model_copy(
+        update={
+            "name": "single", "process": "single", "primary_dataset": "Second", "files": first.files[1:],
+            "luminosity_table": str(prescaled),
+        }
+    )  # fmt: skip
+    config = config.model_copy(update={"datasets": (data, other, config.datasets[1])})
+    tally = engine.run(config)
+    assert normalisation.normalised_to(config, tally) == pytest.approx(0.7)
+    assert normalisation.luminosity_of(config, tally, "single") == pytest.approx(0.012)
+    assert normalisation.luminosity_of(config, tally, "data") is None
+    assert not normalisation.incomplete(config, tally), "less luminosity is what a prescale is"
+
+
+def test_data_outside_of_the_mask_are_said(run_of: Callable[..., RunConfig], tmp_path: Path) -> None:
+    (tmp_path / "mask.json").write_text('{"99": [[1, 10]]}')
+    config = run_of(*ROWS, lumi_mask=str(tmp_path / "mask.json"))
+    problems = normalisation.incomplete(config, engine.run(config))
+    assert any("d: none of its 20 events is in the luminosity mask" in problem for problem in problems)
+
+
+def test_simulation_has_no_table(four_muon_config: Callable[..., RunConfig]) -> None:
+    dataset = {"name": "mc", "process": "mc", "kind": "simulation", "cross_section": None, "files": ["a.root"]}
+    with pytest.raises(ConfigError, match="simulation has no luminosity_table"):
+        four_muon_config(dataset | {"luminosity_table": "a.csv"})

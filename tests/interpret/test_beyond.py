@@ -69,17 +69,33 @@ def test_width_of_a_kappa_model() -> None:
 
 
 def test_posterior_of_a_nearly_gaussian_model() -> None:
-    """With flat priors the posterior of CMS κ_V and κ_F is close to the likelihood; the sampling is judged."""
+    """With flat priors the posterior of CMS κ_V and κ_F is close to the likelihood, and two samplers agree on it."""
     cms = published("cms-run2")
-    found = posterior.sample(prepare("kappa-vf", [cms]), draws=250, tune=150, chains=2)
+    problem = prepare("kappa-vf", [cms])
+    found, points = posterior.sample(problem, draws=250, tune=150, chains=2), posterior.weighted(problem)
+    assert points.converged
     likelihood = combine("kappa-vf", [cms])
     for name, estimate in likelihood.parameters.items():
         marginal = found.marginals[name]
         assert marginal.mean == pytest.approx(estimate.value, abs=0.25 * estimate.error)
         assert marginal.sd == pytest.approx(estimate.error, rel=0.15)
-        assert marginal.r_hat < 1.05
+        assert (marginal.r_hat or 9.9) < 1.05
         assert marginal.ess > 80
+        other = points.marginals[name]
+        assert other.mean == pytest.approx(marginal.mean, abs=4 * marginal.sd / marginal.ess**0.5)
+        assert other.sd == pytest.approx(marginal.sd, rel=4 / (2 * marginal.ess) ** 0.5)
     assert found.priors["kappa_V"] == "flat from 0 to 5"
+
+
+def test_weighted_posterior_of_one_number() -> None:
+    """Of one strength with Gaussian errors and no nuisance the posterior is known: the normal distribution."""
+    problem = prepare("mu", [published("cms-run2")])
+    found = combine("mu", [published("cms-run2")]).parameters["mu"]
+    (one,) = posterior.weighted(problem).marginals.values()
+    assert one.mean == pytest.approx(found.value, abs=0.1 * found.error)
+    assert one.sd == pytest.approx(found.error, rel=0.05)
+    with pytest.raises(InputError, match="needs ≥ 1000 draws"):
+        posterior.weighted(problem, draws=10)
 
 
 def test_gradient_of_the_posterior() -> None:

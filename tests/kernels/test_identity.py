@@ -115,9 +115,7 @@ def test_threads(sample: Sample, n_threads: int) -> None:
 def test_launches(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
     """One chunk run as many launches."""
     edges = [0, 1, 2, 500, 501, 5_000, N_EVENTS]
-    monkeypatch.setattr(
-        processing, "launch_ranges", lambda columns, first, last, limit: list(itertools.pairwise(edges))
-    )
+    monkeypatch.setattr(processing, "launch_ranges", lambda *_: list(itertools.pairwise(edges)))
     processed = in_memory.process(sample.prepared, sample.inputs)
     assert processed.counts.digest() == sample.processed.counts.digest()
     for name, values in sample.processed.selected.items():

@@ -82,6 +82,36 @@ def test_another_range_is_another_entry(shared: Path, tmp_path: Path) -> None:
         assert_same(read(path, cache, start, stop), read(path, None, start, stop))
 
 
+def test_another_chunk_size_finds_what_is_there(shared: Path, tmp_path: Path, no_source: Callable[[], None]) -> None:
+    path = shared / "data" / ADL
+    cache = ColumnCache(tmp_path / "c")
+    ranges = ((0, 1000), (100, 700), (399, 401), (400, 400), (0, 400), (250, 900), (0, 0), (1000, 1000))
+    expected = [read(path, None, *one) for one in ranges]
+    for one in ((400, 1000), (0, 400), (300, 500)):
+        read(path, cache, *one)
+    n = len(entries(cache))
+    no_source()
+    for one, values in zip(ranges, expected, strict=True):
+        found = read(path, cache, *one)
+        assert_same(found, values)
+        assert found["Muon_pt"].offsets is found["Muon_charge"].offsets
+    assert len(entries(cache)) == n
+
+
+def test_a_damaged_piece_is_read_anew(shared: Path, tmp_path: Path) -> None:
+    path = shared / "data" / ADL
+    cache = ColumnCache(tmp_path / "c")
+    for one in ((0, 400), (400, 1000)):
+        read(path, cache, *one)
+    victim = max(cache.folder.glob("*/*-400-1000.column"), key=lambda one: one.stat().st_size)
+    raw = bytearray(victim.read_bytes())
+    raw[-1] ^= 1
+    victim.unlink()
+    victim.write_bytes(raw)
+    assert_same(read(path, cache, 100, 900), read(path, None, 100, 900))
+    assert not victim.exists()
+
+
 def test_a_changed_source_is_read_anew(
     tmp_path: Path, four_muon_events: Callable[..., Any], write_nanoaod: Callable[..., Path]
 ) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuhiggs.read.ranges import cut
+from gpuhiggs.read.ranges import cover, cut
 
 
 @given(st.integers(0, 10**6), st.integers(1, 2000), st.lists(st.integers(0, 10**6), max_size=50))
@@ -82,3 +82,20 @@ def test_memory_is_bounded_by_the_configuration(
     bounded, whole = map(float, done.stdout.split())
     assert bounded < 2 * 8 + 16
     assert whole > 40
+
+
+@given(
+    every=st.lists(st.tuples(st.integers(0, 20), st.integers(0, 20)).map(lambda one: (min(one), max(one)))),
+    wanted=st.tuples(st.integers(0, 20), st.integers(0, 20)),
+)
+def test_cover(every: list[tuple[int, int]], wanted: tuple[int, int]) -> None:
+    start, stop = min(wanted), max(wanted)
+    found = cover(every, start, stop)
+    there = {event for first, last in every for event in range(first, last)}
+    if start < stop:
+        assert (found is not None) == (set(range(start, stop)) <= there)
+    if found is not None:
+        assert set(found) <= set(every)
+        assert found[0][0] <= start
+        assert found[-1][1] >= stop
+        assert all(after[0] <= before[1] < after[1] for before, after in itertools.pairwise(found))
