@@ -130,11 +130,11 @@ def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
     """Train, fit with and without, and compare."""
     folder.mkdir(parents=True, exist_ok=True)
     loaded, on = training.load(training_file(name, folder, workers))
-    events, _ = training.select(loaded, on, workers)
+    events, files = training.select(loaded, on, workers)
     trained = train(events, loaded)
     report = training.evaluate(loaded, events, trained)
     file = folder / f"{name}.json"
-    write(trained.model, file)
+    write(training.with_origin(trained.model, loaded, files), file)
     boundaries = report["boundaries"]
     plain = run_config(name, folder, None, workers)
     divided = run_config(name, folder, {"file": str(file), "boundaries": boundaries}, workers)

@@ -67,9 +67,7 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     events, files = select(config, analysis, workers)
     console.print(f"{len(events.weight)} events", soft_wrap=True)
     trained = train(events, config)
-    model = trained.model.model_copy(
-        update={"training": {**trained.model.training, "config": config.model_dump(mode="json"), "files": files}}
-    )
+    model = with_origin(trained.model, config, files)
     results = evaluate(config, events, trained)
     results["training_sha256"] = digest(events, config)
     write(model, folder / MODEL)
@@ -82,6 +80,12 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     area = results["auc"]
     console.print(f"AUC {area['value']:.4f} ± {area['error']:.4f}; report: {shown}", soft_wrap=True)
     return 0
+
+
+def with_origin(model: Classifier, config: TrainingConfig, files: list[str]) -> Classifier:
+    """Return a model that says what it was trained with, and on which files, by their unique identifiers."""
+    origin = {**model.training, "config": config.model_dump(mode="json"), "files": files}
+    return model.model_copy(update={"training": origin})
 
 
 def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[Events, list[str]]:
