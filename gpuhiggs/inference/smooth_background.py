@@ -25,6 +25,8 @@ NAME = "smooth"
 """The sample that takes the place of the processes."""
 STEP = 0.1
 """What c_k is counted in: only the scale of a parameter."""
+LARGEST = 0.95
+"""By how much all c_k together may change a bin."""
 Templates = Mapping[str, Mapping[str, "Hist[Any]"]]
 
 
@@ -91,7 +93,7 @@ def attach(workspace: Workspace, degree: int) -> Workspace:
 
 
 def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modifier, ...], list[ParameterSetting]]:
-    """Return the factor and the shapes of one channel; within its bounds each shape alone is positive."""
+    """Return the factor and the shapes of one channel; the bounds, wider for the lower degrees, keep every bin positive."""
     assert channel.edges is not None
     yields = np.asarray(sample.yields)
     polynomials = legendre.legvander(_position(np.asarray(channel.edges)), degree).T
@@ -101,7 +103,7 @@ def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modif
         name, change = f"{NAME}_{channel.name}_{k}", STEP * polynomials[k] * yields
         up, down = tuple((yields + change).tolist()), tuple((yields - change).tolist())
         modifiers.append(HistoSys(parameter=name, up=up, down=down, interpolation="code0"))
-        limit = 0.95 / STEP
+        limit = LARGEST / STEP / k / sum(1 / j for j in range(1, degree + 1))
         settings.append(ParameterSetting(name=name, flat=True, bounds=(-limit, limit)))
     return tuple(modifiers), settings
 
