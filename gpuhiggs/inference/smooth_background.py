@@ -93,7 +93,7 @@ def attach(workspace: Workspace, degree: int) -> Workspace:
 
 
 def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modifier, ...], list[ParameterSetting]]:
-    """Return the factor and the shapes of one channel; the bounds, wider for the lower degrees, keep every bin positive."""
+    """Return the factor and the shapes of a channel; the bounds, wider for lower degrees, keep every bin positive."""
     assert channel.edges is not None
     yields = np.asarray(sample.yields)
     polynomials = legendre.legvander(_position(np.asarray(channel.edges)), degree).T
