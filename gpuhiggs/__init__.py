@@ -1,6 +1,7 @@
 """gpuhiggs: LHC event files in, Higgs couplings out, with the same bits on every device.
 
-``gpuhiggs.run("dimuon.py", "data.root")`` runs a channel over files and gives its histograms.
+``gpuhiggs.run("dimuon.py", "data.root")`` runs a channel over files and gives its histograms;
+``gpuhiggs.open("dimuon.py", "data.root")`` keeps the columns in memory, to run it again with other cuts and binnings.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .interactive import Result as Result
     from .interactive import run as run
+    from .session import Session as Session
+    from .session import open as open
 
     __version__: str
 else:
@@ -24,5 +27,9 @@ else:
             from . import interactive
 
             return getattr(interactive, name)
+        if name in ("open", "Session"):
+            from . import session
+
+            return getattr(session, name)
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)

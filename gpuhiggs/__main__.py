@@ -43,7 +43,7 @@ def run(
     limit_files: Annotated[int | None, typer.Option(min=1, help="Take only the first N files of a dataset.")] = None,
     overwrite: Annotated[bool, typer.Option(help="Replace a result that is there.")] = False,
     resume: Annotated[bool, typer.Option(help="Go on with what an earlier run in the folder has done.")] = False,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address or file of a Dask scheduler to use.")] = None,
     max_failures: Annotated[int | None, typer.Option(min=0, help="Give up when more files have failed.")] = None,
     allow_partial: Annotated[bool, typer.Option("--allow-partial", help="Fit also what is not complete.")] = False,
     cache: Annotated[Path | None, typer.Option(help="Folder that keeps the columns read, for the next run.")] = None,
@@ -88,7 +88,7 @@ def run(
 def retry(
     folder: Annotated[Path, typer.Argument(help="The folder of a run that is not complete.", show_default=False)],
     workers: Annotated[int, typer.Option(min=0, help="Processes; 0 runs in this one.")] = CORES,
-    scheduler: Annotated[str | None, typer.Option(help="Address of a Dask scheduler to use.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="Address or file of a Dask scheduler to use.")] = None,
     device: Annotated[
         str | None, typer.Option(metavar="[cpu|cuda|auto]", help="Where kernels run; by default as before.")
     ] = None,

@@ -35,9 +35,6 @@ from .kernels.calibration import QUANTITIES
 EVENT = "event"
 OBJECTS = ("muon", "electron", "photon", "jet", EVENT)
 """What may be calibrated, in the order in which it is: an event has quantities and weights, but nothing that moves."""
-WEIGHED = ("jet", EVENT)
-"""Whose steps may multiply the weight."""
-
 NAME = re.compile(r"^[A-Za-z_]\w*$")
 BRANCH = re.compile(r"^([A-Za-z_]\w*)(?:\[([A-Za-z_]\w*)\])?$")
 """A branch, or one of another collection by the objects' indices into it."""
@@ -78,7 +75,7 @@ class CalibrationConfig(Model):
     """Further quantities by name: branches of the objects, or of the event, or ``BRANCH[INDEX]`` of matched objects."""
     steps: dict[str, StepConfig] = Field(default_factory=dict)
     weights: tuple[str, ...] = ()
-    """Steps whose values multiply an event's weight: of each selected jet in the b tag's range, or of the event."""
+    """Steps whose values multiply an event's weight: of each selected object (jets: in the b tag's range)."""
     met_pt_min: float | None = None
     """The missing momentum follows objects above it, GeV; null: it does not."""
 
@@ -121,10 +118,6 @@ def check(calibrations: dict[str, CalibrationConfig]) -> None:
         if name not in OBJECTS:
             msg = f"unknown object {name!r}; known: {', '.join(OBJECTS)}"
             raise ValueError(msg)
-        if one.weights and name not in WEIGHED:
-            what = "those of other objects are variations with corrections"
-            msg = f"{name}: weights are of {' and '.join(WEIGHED)}; {what}"
-            raise ValueError(msg)
         if name == EVENT and any(step.scales_pt for step in one.steps.values()):
             msg = "event: it has no pt that could be scaled"
             raise ValueError(msg)
@@ -138,6 +131,8 @@ class StepVariation(Model):
     """The fixed input of the step's correction that says up or down; none: ``up`` and ``down`` are formulas."""
     up: str
     down: str
+    where: str | None = None
+    """A formula: objects for which it is 0 do not vary."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

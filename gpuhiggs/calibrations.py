@@ -6,6 +6,7 @@ Variations ask the :class:`Calibrator` of a class of objects for columns while t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -93,13 +94,18 @@ class Calibrator:
         for name, declared in self.config.steps.items():
             if declared.happens(simulation=self.simulation):
                 step = changed.get(name, declared)
-                place = f"{self.place}.steps.{name}"
-                where = kernel.ALWAYS if step.where is None else self._formula(step.where, known, f"{place}.where")
-                kind = kernel.SCALE if step.scales_pt else kernel.KEEP
-                slot = self.quantities.index(name)
-                rows.append(_Row(kind, self._root(step, known, place), slot, where, step.otherwise, 1.0, name))
+                if math.isnan(step.otherwise):  # objects that do not vary keep the nominal, found first
+                    rows.append(self._row(name, declared, known)._replace(kind=kernel.KEEP))
+                rows.append(self._row(name, step, known))
                 known.append(name)
         return rows
+
+    def _row(self, name: str, step: StepConfig, known: list[str]) -> _Row:
+        place = f"{self.place}.steps.{name}"
+        where = kernel.ALWAYS if step.where is None else self._formula(step.where, known, f"{place}.where")
+        kind = kernel.SCALE if step.scales_pt else kernel.KEEP
+        root = self._root(step, known, place)
+        return _Row(kind, root, self.quantities.index(name), where, step.otherwise, 1.0, name)
 
     def _root(self, step: StepConfig, known: list[str], place: str) -> int:
         if step.formula is not None:
@@ -205,6 +211,9 @@ class Calibrator:
 
 def _changed(declared: StepConfig, one: StepVariation, side: str, place: str) -> StepConfig:
     """Return a step with another value of one of its inputs, or another formula."""
+    if one.where is not None:
+        both = one.where if declared.where is None else f"({declared.where}) && ({one.where})"
+        declared = declared.model_copy(update={"where": both, "otherwise": math.nan})
     if one.input is None:
         if declared.formula is None:
             msg = f"{place}: the step {one.step} is no formula: `input` must say what of its correction varies"

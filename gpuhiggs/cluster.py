@@ -9,6 +9,7 @@ where it cannot be cut; whichever is first counts.
 from __future__ import annotations
 
 import importlib.util
+import json
 import logging
 import os
 import queue
@@ -19,6 +20,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from distributed import Client, Future, LocalCluster, Worker, WorkerPlugin, get_worker
@@ -125,14 +127,19 @@ def cuda(threads: int = 1) -> Iterator[Client]:
 def at(address: str) -> Iterator[Client]:
     """Connect to the scheduler at *address*; certificates are those of Dask's own configuration.
 
+    Parameters
+    ----------
+    address
+        ``tcp://host:port`` or ``tls://host:port``, or the file that ``dask scheduler --scheduler-file`` writes.
+
     Raises
     ------
     InputError
         If there is none, or it has no workers.
     """
     try:
-        client = Client(address, timeout=START_SECONDS)
-    except (OSError, ValueError, TimeoutError) as error:
+        client = Client(_written_in(Path(address)) if address.endswith(".json") else address, timeout=START_SECONDS)
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
         msg = f"--scheduler {address}: no scheduler answers: {error}"
         raise InputError(msg) from error
     with client:
@@ -144,6 +151,14 @@ def at(address: str) -> Iterator[Client]:
 def dashboard(client: Client) -> str | None:
     """Return the address of Dask's dashboard; None where bokeh, which it needs, is not installed."""
     return str(client.dashboard_link) if importlib.util.find_spec("bokeh") else None
+
+
+def _written_in(file: Path) -> str:
+    """Return the address that a scheduler has written, or soon will."""
+    limit = time.monotonic() + START_SECONDS
+    while not file.exists() and time.monotonic() < limit:
+        time.sleep(0.1)
+    return str(json.loads(file.read_text())["address"])
 
 
 class _Environment(WorkerPlugin):

@@ -23,7 +23,7 @@ class ExecutionConfig(BaseModel):
     allow_partial: bool = False
     """Fit also when a part of the files is missing and no luminosity_table says what it amounts to."""
     commit_seconds: float = Field(default=5.0, ge=0, le=3600)
-    """What is done is written to the ledger at least this often."""
+    """Files that are done are written to the ledger at least this often, parts of files after twelve times as long."""
 
 
 class ClusterConfig(BaseModel):

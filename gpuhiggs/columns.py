@@ -8,7 +8,7 @@ these columns are read.
 from __future__ import annotations
 
 import bisect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -75,6 +75,21 @@ def assemble(inputs: type, n_events: int, arrays: Mapping[tuple[str, str], np.nd
                 raise FileError(msg)
         collections.append(tuple_type(*(arrays[name, field] for field in fields(tuple_type))))
     return inputs(*collections)
+
+
+def concatenate(parts: Sequence[Any]) -> Any:
+    """Return the events of several ``Inputs`` of one type as one."""
+    first = parts[0]
+    collections = []
+    for name in first._fields:
+        pieces = [getattr(part, name) for part in parts]
+        columns = {field: np.concatenate([getattr(piece, field) for piece in pieces]) for field in pieces[0]._fields}
+        if OFFSETS in columns:
+            starts = np.cumsum([0, *(piece.offsets[-1] for piece in pieces)])
+            moved = [piece.offsets[1:] + start for piece, start in zip(pieces, starts[:-1], strict=True)]
+            columns[OFFSETS] = np.concatenate([[0], *moved])
+        collections.append(type(pieces[0])(**columns))
+    return type(first)(*collections)
 
 
 def launch_ranges(columns: Any, first: int, last: int, limit: int, objects: bool = True) -> list[tuple[int, int]]:

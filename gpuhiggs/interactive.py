@@ -19,7 +19,7 @@ from .errors import RunError
 from .tally import Tally
 from .work import Mapper, serially, threaded
 
-_DATASET = "files"
+DATASET = "files"
 _CHUNK, _CHUNK_OF_A_THREAD = 2**20, 2**19
 """Events of a work item, with one thread and with several: small, so that each has some of a single file."""
 
@@ -63,6 +63,7 @@ def run(
     weight_unit: float = 1.0,
     lumi_mask: str | PathLike[str] | None = None,
     unblind: bool = False,
+    device: str = "cpu",
     progress: Callable[[Progress], None] | None = None,
     **overrides: Any,
 ) -> Result:
@@ -84,6 +85,8 @@ def run(
         For data: the experiment's JSON of certified luminosity sections; none takes every section.
     unblind
         For data: whether bins where a selection of the package has its signal are shown; else they are NaN.
+    device
+        Where kernels run: ``cpu``, ``cuda`` or ``auto``, a GPU where there is one.
     progress
         Called after each result.
     overrides
@@ -96,30 +99,33 @@ def run(
     RunError
         If a file could not be processed; no partial result is given.
     """
-    names = [files] if isinstance(files, str | PathLike) else list(files)
     chunk_size = _CHUNK if threads == 1 else _CHUNK_OF_A_THREAD
-    loaded = _config(
-        channel, [fspath(name) for name in names], chunk_size, simulation, weight_unit, lumi_mask, unblind, overrides
-    )
+    loaded = configured(
+        channel, files, chunk_size=chunk_size, simulation=simulation, weight_unit=weight_unit, lumi_mask=lumi_mask,
+        unblind=unblind, device=device, overrides=overrides,
+    )  # fmt: skip
     with on_threads(threads) as mapper:
         tally = engine.run(loaded, mapper, progress)
     if tally.failures:
         raise RunError("\n".join(failure.error for failure in tally.failures))
-    return _result(loaded, tally)
+    return result_of(loaded, tally)
 
 
-def _config(
+def configured(
     channel: str | PathLike[str],
-    files: list[str],
+    files: str | PathLike[str] | Sequence[str | PathLike[str]],
+    *,
     chunk_size: int,
     simulation: bool,
     weight_unit: float,
     lumi_mask: str | PathLike[str] | None,
     unblind: bool,
+    device: str,
     overrides: Mapping[str, Any],
 ) -> config.RunConfig:
     """Build the configuration that a YAML file would say at greater length."""
-    dataset: dict[str, Any] = {"name": _DATASET, "process": _DATASET, "files": files}
+    names = [files] if isinstance(files, str | PathLike) else list(files)
+    dataset: dict[str, Any] = {"name": DATASET, "process": DATASET, "files": [fspath(name) for name in names]}
     if simulation:
         dataset |= {"kind": "simulation", "cross_section": None, "weight_unit": weight_unit}
     else:
@@ -131,7 +137,7 @@ def _config(
         "lumi_mask": None if lumi_mask is None else fspath(lumi_mask),
         "unblind": unblind,
         "chunk_size": chunk_size,
-        "execution": {"attempts": 1},  # whoever waits at the keyboard tries again by hand
+        "execution": {"attempts": 1, "device": device},  # whoever waits at the keyboard tries again by hand
     }
     return config.build(raw, Path.cwd() / "gpuhiggs.run")
 
@@ -146,11 +152,12 @@ def on_threads(n: int) -> Iterator[Mapper]:
         yield threaded(pool, n)
 
 
-def _result(loaded: config.RunConfig, tally: Tally) -> Result:
+def result_of(loaded: config.RunConfig, tally: Tally) -> Result:
+    """Return what a run says, as hist has it."""
     by_process = normalisation.histograms(loaded, tally)
-    parts = normalisation.contributions(loaded, tally)[_DATASET]
+    parts = normalisation.contributions(loaded, tally)[DATASET]
     return Result(
-        {name: _plain(found[_DATASET]) for name, found in by_process.items()},
+        {name: _plain(found[DATASET]) for name, found in by_process.items()},
         normalisation.cutflow(loaded, tally, parts),
         sum(info.entries for info in tally.complete),
         tally.counts.digest(),

@@ -6,8 +6,9 @@ Members of a set are combined here, in the bins of the fit: an envelope of merge
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import hist
 import numpy as np
 
 from .variation_config import SetConfig, VariationsConfig
@@ -57,4 +58,23 @@ def sides(config: VariationsConfig, templates: Mapping[str, np.ndarray]) -> dict
         reference = nominal if one.reference is None else by_member[one.reference]
         members = np.stack([by_member[member] for member in one.members])
         found[name] = combined(one, nominal, reference, members)
+    return found
+
+
+def templates(config: VariationsConfig, varied: Mapping[str, hist.Hist[Any]]) -> dict[str, hist.Hist[Any]]:
+    """Return histograms at +1 and -1 σ of every parameter, named ``process_parameterUp`` and ``…Down``.
+
+    Parameters
+    ----------
+    varied
+        By process, axes (variation, category, variable), of which the last two are kept.
+    """
+    found = {}
+    for process, histogram in varied.items():
+        filled = dict(zip(histogram.axes[0], histogram.values(flow=True), strict=True))
+        for parameter, both in sides(config, filled).items():
+            for side, content in (("Up", both.up), ("Down", both.down)):
+                one: Any = hist.Hist(*histogram.axes[1:], storage=hist.storage.Double())
+                one.view(flow=True)[...] = content
+                found[f"{process}_{parameter}{side}"] = one
     return found

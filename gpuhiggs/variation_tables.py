@@ -90,9 +90,22 @@ class _Builder:
 
     def calibrator(self, name: str) -> Calibrator:
         """Return what is done to a class of objects beforehand; nothing as yet, if nothing is declared."""
+        self.require(name)
         if name not in self.calibrators:
             self.calibrators[name] = Calibrator(name, CalibrationConfig(), self.simulation, f"calibrations.{name}")
         return self.calibrators[name]
+
+    def require(self, name: str) -> None:
+        """Refuse to calibrate what the channel has not, or not by itself.
+
+        Raises
+        ------
+        ConfigError
+            If there is no collection of its own.
+        """
+        if name != EVENT and COLLECTIONS[name] not in fields(self.kernel.Inputs):
+            msg = f"calibrations.{name}: the channel has no collection of {name}s"
+            raise ConfigError(msg)
 
     def column(self, name: str, number: int) -> int:
         """Return the branch that stands for a column of a calibration."""
@@ -321,8 +334,7 @@ def compile_variations(
     declared = calibrators(calibrations or {}, simulation=simulation)
     builder = _Builder(place, kernel, declared, simulation)
     for name in declared:
-        if name != EVENT:
-            builder.collection(name, f"calibrations.{name}")
+        builder.require(name)
     rows = _nominal_rows(builder)
     if config is None or not simulation:
         return _tables(builder, Names(), [[]], rows)

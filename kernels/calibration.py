@@ -84,7 +84,7 @@ class Tables(NamedTuple):
     rows: Int64
     """Shape (rows, ROW)."""
     numbers: Float64
-    """Shape (rows, 2): the value where the condition does not hold, and the sign."""
+    """Shape (rows, 2): the value where the condition does not hold, NaN for the one that is there, and the sign."""
     runs: Int64
     """Shape (runs, RUN), the nominal first."""
     takes: Int64
@@ -139,6 +139,8 @@ def step(tables, row, quantities):
     condition = tables.rows[entry + WHERE]
     if condition != ALWAYS and evaluated(tables, row, condition, quantities) == 0.0:
         value = tables.numbers[2 * row]
+        if value != value:
+            value = quantities[tables.rows[entry + SLOT]]
     else:
         value = evaluated(tables, row, tables.rows[entry + ROOT], quantities)
     quantities[tables.rows[entry + SLOT]] = value

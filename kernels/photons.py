@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 
 from .language import Bool, Float32, Int64, Positive, Range, Real, scalar
 from .shifts import PHOTON, moved_pt
-from .weights import of_object
+from .weights import of_column, of_object
 
 NO_CLASS, APPROXIMATE_CLASS, FULL_CLASS = range(3)
 """Values of ``trigger_class``."""
@@ -86,7 +86,8 @@ def photon_pt(photons, i, shift, tables):
 @scalar
 def photon_factor(photons, i, pt, shift, tables, ratios):
     """Return the factor of a selected photon in the weight of its event."""
-    return of_object(PHOTON, pt, photons.eta[i], photons.phi[i], shift, tables, ratios)
+    factor = of_object(PHOTON, pt, photons.eta[i], photons.phi[i], shift, tables, ratios)
+    return factor * of_column(PHOTON, i, shift, tables, ratios)
 
 
 @scalar

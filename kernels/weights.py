@@ -159,7 +159,8 @@ def of_column(kind, i, shift, tables, ratios):
 def of_lepton(leptons, lepton, shift, tables, ratios):
     """Return the factor of a selected lepton; see :func:`of_object`."""
     kind = MUON if leptons.kind[lepton] == 13 else ELECTRON
-    return of_object(kind, leptons.pt[lepton], leptons.eta[lepton], leptons.phi[lepton], shift, tables, ratios)
+    factor = of_object(kind, leptons.pt[lepton], leptons.eta[lepton], leptons.phi[lepton], shift, tables, ratios)
+    return factor * of_column(kind, leptons.entry[lepton], shift, tables, ratios)
 
 
 @scalar

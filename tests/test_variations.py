@@ -31,7 +31,7 @@ from gpuhiggs import (
     variations,
 )
 from gpuhiggs.config import RunConfig
-from gpuhiggs.errors import ConfigError
+from gpuhiggs.errors import ConfigError, RunError
 from gpuhiggs.histogram import Accumulators, Counts, HistogramSpec, sum_of_weights
 from gpuhiggs.kernels import four_lepton, launch
 from gpuhiggs.kernels.shifts import NO_REACH
@@ -302,6 +302,15 @@ def near(columns: four_lepton.Inputs) -> four_lepton.Inputs:
         return one._replace(pt=np.where(one.pt < 12, np.float32(4.75), one.pt).astype(np.float32))
 
     return columns._replace(muons=closer(columns.muons), electrons=closer(columns.electrons))
+
+
+def test_what_is_in_no_bin_is_refused(tmp_path: Path, columns: four_lepton.Inputs) -> None:
+    """Muons above the last bin of a binning with ``flow: error``."""
+    declared = scale_factors(tmp_path / "sf.json")
+    (tmp_path / "sf.json").write_text((tmp_path / "sf.json").read_text().replace('"clamp"', '"error"'))
+    made = prepared({"weights": {"muon_id": {"object": "muon", "correction": declared}}})
+    with pytest.raises(RunError, match=r"events: variations: 0 shifts and \d+ weights of objects are in no bin"):
+        processing.run_kernel(made, columns, N)
 
 
 def test_memory_of_200_variations() -> None:

@@ -95,7 +95,8 @@ def from_run(folder: Path) -> MassChannel:
     background = sum((v.sum() for process, (_, v) in parts.items() if process not in model["signals"]), start=0.0)
     density = max(float(background) / (2 * HALF_WINDOW), 1e-3 * float(signal.sum()) / (2 * HALF_WINDOW))
     edges = parts[model["signals"][0]][0]
-    label = f"{folder.name}: {results['selection']}"
+    channel_name = str(results["selection"])
+    label = channel_name if folder.name == channel_name else f"{folder.name}: {channel_name}"
     return MassChannel(label, float(signal.sum()) / luminosity, density / luminosity, _resolution(edges, signal))
 
 

@@ -16,6 +16,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from ..errors import FileError, MissingExtraError
 from .source import Extent, neighbours
@@ -28,8 +29,17 @@ ATTEMPTS = 5
 PAUSE = 0.5
 """Seconds before the second attempt; doubled each time, and up to half as much again, so that workers do not come back
 at once."""
+_SILENCE = 60.0
+"""Seconds after a server has not answered to any attempt, during which it is asked but once: a hundred of its files are
+not to take a hundred times as long to be given up."""
+_silent: dict[str, float] = {}
+"""When servers were given up."""
 STREAMS = 4
 """Requests at the same time: a worker's thread waits for the network rather than for its core."""
+
+_XROOTD = {"TimeoutResolution": 1, "ConnectionWindow": 10, "ConnectionRetry": 1}
+"""Settings of XRootD's client, unless the user's environment has them: seconds between looks at what has timed out (it
+has 15), seconds to wait for a server that does not answer (120), and how often (5)."""
 
 _GAP = 1 << 17
 """Bytes between two extents that are read rather than skipped: about what 1 Gbit/s carries in a millisecond."""
@@ -41,8 +51,19 @@ _BLOCK = 1 << 19
 """Bytes of a block of metadata."""
 _BLOCKS = 64
 
-_FATAL = re.compile(r"\[(?:3010|3011|3016)\]|No such file|Permission denied", re.IGNORECASE)
-"""XRootD's codes for: not authorized, not found, not a file (``XProtocol.hh``)."""
+_FATAL = re.compile(
+    r"\[(?:3010|3011|3016)\]|No such file|Permission denied|Invalid address|Name or service not known", re.IGNORECASE
+)
+"""XRootD's codes for: not authorized, not found, not a file (``XProtocol.hh``); and a server that there is not."""
+_UNREACHED = (
+    (re.compile(r"Invalid address|Name or service not known"), "there is no such server"),
+    (
+        re.compile(r"Connection error|Operation expired|Connect call failed|Socket timeout"),
+        "the server does not answer",
+    ),
+)
+_NOISE = re.compile(r"Failed to submit <.*> request: |ssl:default ")
+"""What the libraries say of themselves."""
 
 _T = TypeVar("_T")
 
@@ -68,8 +89,9 @@ def filesystem(url: str) -> tuple[Any, str]:
             raise MissingExtraError(feature, "fsspec-xrootd", "xrootd") from error
         from XRootD import client
 
-        if "XRD_TIMEOUTRESOLUTION" not in os.environ:
-            client.EnvPutInt("TimeoutResolution", 1)  # seconds between looks at what has timed out; it has 15
+        for name, value in _XROOTD.items():
+            if f"XRD_{name.upper()}" not in os.environ:
+                client.EnvPutInt(name, value)
         options: dict[str, Any] = {"timeout": TIMEOUT}
     elif protocol in ("http", "https"):
         import aiohttp
@@ -138,12 +160,17 @@ class RemoteSource:
 
     def _attempt(self, request: Callable[[], _T]) -> _T:
         """Do what may fail for a reason that passes."""
-        for attempt in range(1, ATTEMPTS + 1):
+        server = urlsplit(self.path).netloc
+        attempts = 1 if time.monotonic() - _silent.get(server, -_SILENCE) < _SILENCE else ATTEMPTS
+        for attempt in range(1, attempts + 1):
             try:
                 return request()
             except Exception as raised:
                 error = _cause(raised)
-                if attempt == ATTEMPTS or not _may_pass(error):
+                if attempt == attempts or not _may_pass(error):
+                    if _meaning(str(error)):
+                        _silent[server] = time.monotonic()
+                    _forget_handles(self._system)
                     msg = f"{_said(error)}" + (f" ({attempt} attempts)" if attempt > 1 else "")
                     raise FileError(msg) from raised
                 pause = PAUSE * 2 ** (attempt - 1) * (1 + random.random() / 2)
@@ -157,6 +184,13 @@ class RemoteSource:
 
     def close(self) -> None:
         """Nothing is held open here: fsspec keeps connections for the next file."""
+
+
+def _forget_handles(system: Any) -> None:
+    """Forget the open files of a server that may be gone: fsspec-xrootd would say at exit that it cannot close them."""
+    handles = getattr(getattr(system, "_readonly_filehandle_cache", None), "_cache", None)
+    if isinstance(handles, dict):
+        handles.clear()
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -178,7 +212,13 @@ def _said(error: BaseException) -> str:
         return str(error)
     if isinstance(error, FileNotFoundError) or getattr(error, "status", None) in (404, 410):
         return "no such file"
-    return f"{type(error).__name__}: {str(error).strip()}".rstrip(": ")
+    text = _NOISE.sub("", str(error)).strip()
+    return f"{_meaning(text) or type(error).__name__}: {text}".rstrip(": ")
+
+
+def _meaning(text: str) -> str:
+    """Say what is wrong with a server that was not reached; nothing if it was."""
+    return next((meaning for pattern, meaning in _UNREACHED if pattern.search(text)), "")
 
 
 class _Blocks(io.RawIOBase):

@@ -45,6 +45,13 @@ def templates(config: RunConfig, varied: Mapping[str, Mapping[str, hist.Hist[Any
     }
 
 
+def by_category(config: RunConfig, varied: Mapping[str, Mapping[str, hist.Hist[Any]]]) -> Systematics:
+    """Return the same with categories: name → ``process_parameterUp`` → histogram with axes (category, variable)."""
+    if config.variations is None:
+        return {}
+    return {name: systematics.templates(config.variations, by_process) for name, by_process in varied.items()}
+
+
 def _sides(config: RunConfig, histogram: hist.Hist[Any]) -> hist.Hist[Any]:
     assert config.variations is not None
     axis = histogram.axes[2]

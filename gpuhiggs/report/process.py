@@ -146,7 +146,8 @@ def _conclude(
     with stages.stage("fit"):
         _fit(config, tally, folder, histograms, varied, results, estimated)
     systematics = band.templates(config, varied)
-    run_folder.write_results(folder, config, results, histograms, systematics)  # the numbers stand, whatever is drawn
+    templates = band.by_category(config, varied)
+    run_folder.write_results(folder, config, results, histograms, systematics, templates)  # whatever is drawn
     performance = {
         "stages": stages.seconds,
         "workers": max(workers, 1),

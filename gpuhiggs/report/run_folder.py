@@ -2,7 +2,8 @@
 
 ``config.yaml`` is the full configuration, ``digest.txt`` the SHA-256 of the accumulators, ``results.json`` every
 number, ``histograms.root`` and ``histograms.json`` (UHI) the histograms in events expected, ``systematics.json`` (UHI)
-what they are at ±1 σ of each varied parameter, ``performance.json`` how long it took. Each file is written under
+what they are at ±1 σ of each varied parameter, ``templates.json`` (UHI) the same by category, as the ROOT file has it
+under ``process_parameterUp``, ``performance.json`` how long it took. Each file is written under
 a temporary name and renamed: the numbers before the figures, and ``report.html`` last, so that a folder with one is
 complete.
 """
@@ -33,6 +34,7 @@ from ..tally import Tally
 
 RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
 HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
+TEMPLATES = "templates.json"
 UNBLINDING = "unblinding.json"
 """What was unblinded, and when: kept when a run is made again, so that the first time stays known."""
 FIGURES, NUMBERS = "figures", "numbers"
@@ -64,7 +66,7 @@ def create(folder: Path, overwrite: bool) -> None:
 
 def _earlier(folder: Path) -> Iterator[Path]:
     """Yield what an earlier result may have left."""
-    yield from (folder / name for name in (RESULTS, REPORT, WORKSPACE, SYSTEMATICS, PERFORMANCE))
+    yield from (folder / name for name in (RESULTS, REPORT, WORKSPACE, SYSTEMATICS, TEMPLATES, PERFORMANCE))
     yield from (path for suffix in ("pdf", "png") for path in (folder / FIGURES).glob(f"*.{suffix}"))
     yield from (path for suffix in ("json", "csv", "yaml") for path in (folder / NUMBERS).glob(f"*.{suffix}"))
 
@@ -104,19 +106,29 @@ def write_config(folder: Path, config: RunConfig) -> None:
     write_text(folder / "config.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
 
 
-def write_histograms(folder: Path, histograms: dict[str, dict[str, hist.Hist[Any]]]) -> None:
-    """Write every histogram as ROOT, one TH1 a category, and as JSON in the UHI schema."""
+Histograms = dict[str, dict[str, "hist.Hist[Any]"]]
+"""By name and process."""
+
+
+def write_histograms(folder: Path, histograms: Histograms, templates: Histograms) -> None:
+    """Write every histogram as ROOT, one TH1 a category, and as JSON in the UHI schema.
+
+    Varied *templates* stand beside the nominal in the ROOT file, as ``process_parameterUp``, where they have an entry.
+    """
 
     def root(path: Path) -> None:
         with uproot.recreate(path) as file:
             for name, by_process in histograms.items():
-                for process, histogram in by_process.items():
+                for process, histogram in [*by_process.items(), *templates.get(name, {}).items()]:
                     for category in histogram.axes[0]:
-                        label = category.replace(" ", "_")
-                        file[f"{name}/{process}/{label}"] = histogram[{"category": category}]
+                        one: Any = histogram[{"category": category}]
+                        if process in by_process or one.view(flow=True).any():
+                            file[f"{name}/{process}/{category.replace(' ', '_')}"] = one
 
     write(folder / "histograms.root", root)
-    write_text(folder / "histograms.json", json.dumps(histograms, default=uhi_default))
+    write_text(folder / HISTOGRAMS, json.dumps(histograms, default=uhi_default))
+    if templates:
+        write_text(folder / TEMPLATES, json.dumps(templates, default=uhi_default))
 
 
 def unblinded(folder: Path, config: RunConfig) -> dict[str, Any]:
@@ -216,12 +228,13 @@ def write_results(
     folder: Path,
     config: RunConfig,
     results: dict[str, Any],
-    histograms: dict[str, dict[str, hist.Hist[Any]]],
-    systematics: dict[str, dict[str, hist.Hist[Any]]],
+    histograms: Histograms,
+    systematics: Histograms,
+    templates: Histograms,
 ) -> None:
     """Write everything of a run but its figures and its page; ``results.json`` last."""
     write_config(folder, config)
-    write_histograms(folder, histograms)
+    write_histograms(folder, histograms, templates)
     if systematics:
         write_text(folder / SYSTEMATICS, json.dumps(systematics, default=uhi_default))
     write_text(folder / "digest.txt", results["digest"] + "\n")

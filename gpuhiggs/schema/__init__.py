@@ -7,6 +7,7 @@ in order of preference; ``scale`` converts units to GeV and cm; ``simulation: tr
 
 from __future__ import annotations
 
+import functools
 from importlib import resources
 from typing import Any
 
@@ -81,6 +82,7 @@ def _spelled_out(entry: Any) -> Any:
     return entry
 
 
+@functools.cache
 def load(name: str) -> Schema:
     """Load a schema of the package by name.
 

@@ -1,25 +1,23 @@
 """The kernels to compare, each with the numbers that its shipped selection gives it.
 
-A selection is a YAML file that pydantic checks; neither need be there. So ``cases.json`` holds what becomes of it: the
-leaves of each kernel's cuts and tables, and its binnings. ``python -m bench.write_cases`` writes it, and a test
-compares it with the selections.
+A selection is a YAML file that pydantic checks; neither need be there. So ``cases.json`` holds what becomes of it: each
+kernel's cuts and tables, and its binnings. ``python -m bench.write_cases`` writes it. It need not be of today: what is
+compared is one target with another, and any numbers will do that let events pass.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Iterator
 from importlib import resources
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..backend.call import flat
 from ..columns import outputs
 from ..kernels import real_rows
 from ..kernels.fill import BINS, CATEGORIES, LAYOUT, OFFSET, OFFSET2, SHIFTS, VARIATIONS, Histograms
-from ..kernels.language import fields, is_tuple_type, leaf_kind, leaves
+from ..kernels.language import Column, fields, is_tuple_type, leaf_kind
 from ..kernels.launch import Program
 
 FILE = "cases.json"
@@ -63,35 +61,31 @@ class Case(NamedTuple):
         )
 
 
-def leaves_of(tree: Any) -> list[Any]:
-    """Return the leaves of a tree as JSON has them."""
-    return [entry.tolist() if isinstance(entry, np.ndarray) else entry for entry in flat(tree)]
+_ABSENT = 64
+"""Entries of a column that the file does not have: all are zero."""
 
 
-def tree_of(tuple_type: type, entries: list[Any]) -> Any:
-    """Build a tree of columns and numbers from its leaves.
-
-    Raises
-    ------
-    ValueError
-        If there are more or fewer than the tree has.
-    """
-    n = len(list(leaves(tuple_type)))
-    if n != len(entries):
-        msg = f"{tuple_type.__module__}.{tuple_type.__name__} has {n} leaves, {FILE} {len(entries)}: write it again"
-        raise ValueError(msg)
-    return _tree(tuple_type, iter(entries))
+def named(tree: Any) -> dict[str, Any]:
+    """Return a tree of columns and numbers by name, as JSON has it."""
+    return {
+        name: named(entry) if isinstance(entry, tuple) else entry.tolist() if isinstance(entry, np.ndarray) else entry
+        for name, entry in tree._asdict().items()
+    }
 
 
-def _tree(tuple_type: type, entries: Iterator[Any]) -> Any:
-    values = []
-    for hint in fields(tuple_type).values():
+def tree_of(tuple_type: type, form: dict[str, Any]) -> Any:
+    """Build a tree of columns and numbers; what is new in a kernel since the file was written is zero."""
+    values: list[Any] = []
+    for name, hint in fields(tuple_type).items():
         if is_tuple_type(hint):
-            values.append(_tree(hint, entries))
+            values.append(tree_of(hint, form.get(name, {})))
+            continue
+        kind, dtype = leaf_kind(hint)
+        entry = form.get(name)
+        if kind is Column:
+            values.append(np.zeros(_ABSENT, dtype) if entry is None else np.array(entry, dtype))
         else:
-            kind, dtype = leaf_kind(hint)
-            entry = next(entries)
-            values.append(np.array(entry, dtype) if isinstance(entry, list) else kind(entry))
+            values.append(kind(entry or 0))
     return tuple_type(*values)
 
 
@@ -102,8 +96,9 @@ def described(
     return {
         "name": name,
         "module": module,
-        "cuts": leaves_of(arguments[0]),
-        "tables": leaves_of(arguments[1]),
+        "cuts": named(arguments[0]),
+        "tables": named(arguments[1]),
+        "histograms": list(Program(module).namespace().HISTOGRAMS),
         "layout": histograms.layout.tolist(),
         "limits": histograms.limits.tolist(),
         "edges": histograms.edges.tolist(),
@@ -114,6 +109,9 @@ def described(
 def _case(form: dict[str, Any]) -> Case:
     program = Program(form["module"])
     _, cuts, tables, _ = program.argument_types()
+    if form["histograms"] != list(program.namespace().HISTOGRAMS):
+        msg = f"{form['name']}: its histograms are others than those of {FILE}: python -m bench.write_cases"
+        raise ValueError(msg)
     layout = np.array(form["layout"], np.int64).reshape(-1, LAYOUT)
     *_, last = layout
     cells = last[CATEGORIES] * (last[BINS] + 2)

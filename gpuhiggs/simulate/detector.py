@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gpuhiggs.simulate.blocks import Block
 from gpuhiggs.simulate.electrons import reconstruct_electrons
+from gpuhiggs.simulate.fake_leptons import FakeLeptons
 from gpuhiggs.simulate.fsr_photons import reconstruct_fsr_photons
 from gpuhiggs.simulate.gen_particles import keep_gen_particles
 from gpuhiggs.simulate.generate import GeneratedBlock
@@ -66,8 +67,13 @@ def detect(generated: GeneratedBlock, process: Process, block: Block) -> Events:
     gen_particles, gen_index = keep_gen_particles(record)
     muons = reconstruct_muons(visible, around, gen_index, block.stream("muons"))
     electrons = reconstruct_electrons(visible, around, crossing.z, gen_index, block.stream("electrons"))
-    fsr_photons, best_photon = reconstruct_fsr_photons(visible, muons, around, block.stream("fsr photons"))
     jets, gen_jets = reconstruct_jets(visible, record, block.stream("jets"))
+    if process.lepton_fakes:
+        genuine = visible.select(np.isin(visible.kind, (11, 13)))
+        fakes = FakeLeptons(gen_jets, genuine, process.lepton_fakes, block.stream("jets as leptons"))
+        weight = weight * fakes.weight
+        muons, electrons = fakes.with_muons(muons), fakes.with_electrons(electrons)
+    fsr_photons, best_photon = reconstruct_fsr_photons(visible, muons, around, block.stream("fsr photons"))
     fake = None
     if process.jet_fakes:
         prompt = visible.select(is_prompt_photon(visible, record))

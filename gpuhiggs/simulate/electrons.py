@@ -80,7 +80,7 @@ def reconstruct_electrons(
         "energyErr": electron_resolution(energy, eta) * energy,
         "pfRelIso03_all": cone.total / pt,
         "pfRelIso03_chg": cone.charged / pt,
-        **_identification(pt, eta_cluster, cone.total / pt, random),
+        **identify(pt, eta_cluster, cone.total / pt, random),
         "genPartIdx": gen_index[electrons.record].astype(np.int32),
     }
     found = random.random(len(electrons)) < electron_efficiency(pt, eta)
@@ -104,15 +104,16 @@ def _clustered_photons(electrons: Particles, visible: Particles) -> Floats:
     return sum_by(left[near], photons.energy[right[near]], len(electrons))
 
 
-def _identification(
-    pt: Floats, eta_cluster: Floats, relative_iso: Floats, random: np.random.Generator
+def identify(
+    pt: Floats, eta_cluster: Floats, relative_iso: Floats, random: np.random.Generator, lower: float = 0.0
 ) -> dict[str, NDArray[Any]]:
     """Draw the multivariate score: a normal quality, lowered by isolation, mapped so that working points fit.
 
     The score passes the four-lepton working point with the efficiency of ``resolution.electron_id_efficiency`` if the
-    electron is isolated, and NanoAOD's own working points with theirs.
+    electron is isolated, and NanoAOD's own working points with theirs. What is no electron has a *lower* quality.
     """
-    quality = random.standard_normal(len(pt)) - _ISOLATION_SLOPE * np.maximum(0.0, relative_iso - _ISOLATION_FREE)
+    quality = random.standard_normal(len(pt)) - lower
+    quality -= _ISOLATION_SLOPE * np.maximum(0.0, relative_iso - _ISOLATION_FREE)
     edges = (0.8, 1.479, np.inf)
     working_point = np.where(
         pt > 10, in_eta(eta_cluster, edges, _WORKING_POINT_HIGH), in_eta(eta_cluster, edges, _WORKING_POINT_LOW)

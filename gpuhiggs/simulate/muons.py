@@ -69,7 +69,7 @@ def reconstruct_muons(
         "looseId": identified & (is_global | is_tracker),
         "mediumId": medium,
         "tightId": tight,
-        "pfIsoId": _isolation_id(cone04.total / pt),
+        "pfIsoId": isolation_id(cone04.total / pt),
         "nTrackerLayers": random.integers(10, 16, len(muons)).astype(np.int32),
         "genPartIdx": gen_index[muons.record].astype(np.int32),
     }
@@ -78,7 +78,7 @@ def reconstruct_muons(
     return Collection.ordered(visible.n_events, muons.event, fields, kept)
 
 
-def _isolation_id(relative_iso: Floats) -> NDArray[np.uint8]:
+def isolation_id(relative_iso: Floats) -> NDArray[np.uint8]:
     """Code of the tightest working point passed: NanoAOD's pfIsoId (CMS Muon POG: 0.40 down to 0.05)."""
     working_points = np.array([0.05, 0.10, 0.15, 0.20, 0.25, 0.40])
     return (6 - np.searchsorted(working_points, relative_iso)).astype(np.uint8)

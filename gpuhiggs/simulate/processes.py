@@ -31,6 +31,8 @@ class Process:
         Where these three numbers are from.
     jet_fakes
         Whether one jet of each event is taken for a photon, with the chance of that as event weight.
+    lepton_fakes
+        How many jets of each event are taken for leptons, likewise: 0 to 2.
     """
 
     name: str
@@ -42,6 +44,7 @@ class Process:
     k_factor: float
     source: str
     jet_fakes: bool = False
+    lepton_fakes: int = 0
 
     @property
     def cross_section(self) -> float:

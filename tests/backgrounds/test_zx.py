@@ -20,7 +20,7 @@ from gpuhiggs.tally import Tally
 from .conftest import Run, emptied, total
 
 SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
-NONPROMPT = {"process": "ZX", "prompt": ["WZ", "ZZ"], "systematic": 0.05}
+NONPROMPT = {"process": "ZX", "prompt": ["ZZ"], "electroweak": ["WZ"], "systematic": 0.05}
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
     nothing = (fakes.four_lepton_fakes(50, fakes.ZZ, 8), 1e-9)
     return run(
         SELECTION, PRIMARY, only_fakes, {"H": nothing, "ZZ": nothing}, model=MODEL, unblind=True,
-        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"]},
+        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"], "electroweak": []},
     )  # fmt: skip
 
 

@@ -79,20 +79,25 @@ def jets(path: Path) -> Path:
     return path
 
 
-def b_tag(path: Path) -> Path:
-    """Scale factors by the shape of the discriminant, by flavour."""
+def b_tag(path: Path, sources: tuple[str, ...] = ("hf",)) -> Path:
+    """Scale factors by the shape of the discriminant, by flavour: as in CMS's, of charm other variations exist."""
 
-    def shape(size: float) -> dict[str, Any]:
+    def shape(size: float, flavours: tuple[int, ...]) -> dict[str, Any]:
         def content(slope: float) -> Any:
             return binning("pt", [20.0, 50.0, 1e4], [formula(f"0.9+{slope}*x", "discriminant"), 1.05 + slope])
 
-        light, heavy = content(0.2 * size), content(-0.1 * size)
-        return binning("abseta", [0.0, 2.5], [category("flavor", {0: light, 4: heavy, 5: heavy})], "error")
+        slopes = {0: 0.2 * size, 4: -0.1 * size, 5: -0.1 * size}
+        by_flavour = category("flavor", {flavour: content(slopes[flavour]) for flavour in flavours})
+        return binning("abseta", [0.0, 2.5], [by_flavour], "error")
 
     inputs = {
         "systematic": "string", "flavor": "int", "abseta": "real", "pt": "real", "discriminant": "real",
     }  # fmt: skip
-    data = category("systematic", {"central": shape(1.0), "up_hf": shape(1.5), "down_hf": shape(0.5)})
+    shapes = {"central": shape(1.0, (0, 4, 5))}
+    for source in sources:
+        flavours = (4,) if source.startswith("cferr") else (0, 5)
+        shapes |= {f"up_{source}": shape(1.5, flavours), f"down_{source}": shape(0.5, flavours)}
+    data = category("systematic", shapes)
     path.write_text(json.dumps({"schema_version": 2, "corrections": [_correction("deepJet_shape", inputs, data)]}))
     return path
 
@@ -164,10 +169,37 @@ def varied(folder: Path) -> dict[str, Any]:
         "weights": {
             "CMS_btag_hf": {
                 "object": "jet",
-                "calibration": {"step": "b_tag", "input": "systematic", "up": "up_hf", "down": "down_hf"},
+                "calibration": {
+                    "step": "b_tag", "input": "systematic", "up": "up_hf", "down": "down_hf", "where": "flavour != 4",
+                },
             },
             "k_factor": {
                 "calibration": {"step": "k_factor", "up": "1.2 + 0.002*n_pile_up", "down": "1 + 0.002*n_pile_up"},
             },
         },
     }  # fmt: skip
+
+
+def published_jets(folder: Path) -> None:
+    """The same under the names of CMS's files for 2018: ``jet_jerc.json.gz`` and ``jer_smear.json.gz``."""
+    content = json.loads(jets(folder / "jets.json").read_text())
+    tag, kind = "Summer19UL18_V5_MC", "AK4PFchs"
+    sources = (
+        "Absolute", "Absolute_2018", "BBEC1", "BBEC1_2018", "EC2", "EC2_2018", "FlavorQCD", "HF", "HF_2018",
+        "RelativeBal", "RelativeSample_2018",
+    )  # fmt: skip
+    by_name = {one["name"]: one for one in content["corrections"]}
+    smear = by_name.pop("JERSmear")
+    uncertainty = by_name.pop("Regrouped_Absolute")
+    renamed = {
+        "ScaleFactor": f"Summer19UL18_JRV2_MC_ScaleFactor_{kind}",
+        "PtResolution": f"Summer19UL18_JRV2_MC_PtResolution_{kind}",
+    }
+    corrections = [one | {"name": renamed.get(name, name)} for name, one in by_name.items()]
+    corrections += [uncertainty | {"name": f"{tag}_Regrouped_{source}_{kind}"} for source in sources]
+    [stack] = content["compound_corrections"]
+    jerc = content | {
+        "corrections": corrections, "compound_corrections": [stack | {"name": f"{tag}_L1L2L3Res_{kind}"}],
+    }  # fmt: skip
+    (folder / "2018_UL" / "jet_jerc.json.gz").write_text(json.dumps(jerc))
+    (folder / "jer_smear.json.gz").write_text(json.dumps({"schema_version": 2, "corrections": [smear]}))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import hist
+import numpy as np
 import pytest
+import uproot
 import yaml
+from uhi.io.json import object_hook
 
-from gpuhiggs import config, engine, preparation
+from gpuhiggs import config, engine, normalisation, preparation
 from gpuhiggs.calibrations import calibrators
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError
+from gpuhiggs.report import band, run_folder
 
 from . import payloads
 
@@ -56,10 +62,6 @@ WRONG: dict[str, tuple[Change, str]] = {
     "named twice": (lambda raw: jet(raw)["steps"].update(raw={"formula": "1"}), "quantities named twice: raw"),
     "missing momentum": (lambda raw: jet(raw).pop("met_pt_min"), "met_pt_min is needed where a step scales the pt"),
     "unknown weight": (replace(jet, weights=["b"]), "weights: no step 'b'; there are uncalibrated, jec"),
-    "weight of photons": (
-        lambda raw: raw["calibrations"]["photon"].update(weights=["size"]),
-        "photon: weights are of jet and event",
-    ),
     "pt of an event": (
         lambda raw: raw["calibrations"]["event"].update(
             met_pt_min=None, steps={"k_factor": {"formula": "1", "scales_pt": True}}
@@ -162,6 +164,15 @@ def test_a_run_from_a_file(shared: Path, tmp_path: Path) -> None:
     assert not tally.failures
     sums = tally.counts.sums["ttH", "m_gg/sumw"].low
     assert (sums[..., 1:] != sums[..., :1]).any(axis=(0, 1)).all()
+    varied = normalisation.varied(loaded, tally)
+    run_folder.write_histograms(tmp_path, normalisation.histograms(loaded, tally), band.by_category(loaded, varied))
+    chosen: Any = varied["m_gg"]["ttH"][{"variation": "CMS_btag_hfUp"}]
+    expected = chosen.values(flow=True)
+    with uproot.open(tmp_path / "histograms.root") as file:
+        keys = [key for key in file.keys(cycle=False) if key.startswith("m_gg/ttH_CMS_btag_hfUp/")]
+        assert sum(file[key].values(flow=True).sum() for key in keys) == pytest.approx(expected.sum(), rel=1e-12)
+    kept = json.loads((tmp_path / "templates.json").read_text(), object_hook=object_hook)
+    np.testing.assert_array_equal(hist.Hist(kept["m_gg"]["ttH_CMS_btag_hfUp"]).values(flow=True), expected)
 
 
 def test_a_missing_branch_is_named(shared: Path, tmp_path: Path) -> None:
@@ -171,3 +182,14 @@ def test_a_missing_branch_is_named(shared: Path, tmp_path: Path) -> None:
     path.write_text(yaml.safe_dump(raw))
     [failure] = engine.run(config.load(path)).failures
     assert "no branch Nothing" in failure.error
+
+
+def test_what_is_in_no_bin_is_named(shared: Path, tmp_path: Path) -> None:
+    """Scale factors end at |η| = 2.5, beyond which their binning has no flow, and nobody has said where they hold."""
+    path = write(tmp_path, shared / "data" / "cms" / "ttH_HToGG_M125_2017_100ev.root", variations=None)
+    raw = yaml.safe_load(path.read_text())
+    del raw["calibrations"]["jet"]["steps"]["b_tag"]["where"]
+    path.write_text(yaml.safe_dump(raw))
+    [failure] = engine.run(config.load(path)).failures
+    assert "calibrations.jet: b_tag has no value for " in failure.error
+    assert "`where` can leave objects out" in failure.error

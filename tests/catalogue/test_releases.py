@@ -113,6 +113,7 @@ def _expand(*datasets: dict[str, Any], **settings: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_examples(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NANOAOD", str(tmp_path))
+    monkeypatch.setenv("POG", str(tmp_path))
     if "$NANOAOD" in path.read_text():
         for line in path.read_text().splitlines():
             if "$NANOAOD/" in line:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from gpuhiggs import calibrated
 from gpuhiggs.channels import CHANNELS
-from gpuhiggs.kernels import launch_cuda
+from gpuhiggs.kernels import launch, launch_cuda, real_rows
 
 _COMPILER = """
 from numba.cuda.cudadrv import nvvm
@@ -114,3 +116,42 @@ def test_the_gate_bites() -> None:
     """By numba-cuda's own settings a·b + c is fused; those of launch_cuda keep it apart. A float atomic is seen."""
     found = subprocess.run([sys.executable, "-c", PLANTED], capture_output=True, text=True)
     assert found.returncode == 0, found.stderr
+
+
+def test_bins_in_shared_memory() -> None:
+    """The kernel with histograms in shared memory passes the gate, and adds there by 32 bits only."""
+    [one] = launch_cuda.device_functions(CHANNELS["diphoton_atlas"].program, [launch_cuda.PROCESS_SHARED]).values()
+    text = launch_cuda.ptx(*one)
+    assert launch_cuda.forbidden(text) == []
+    assert "atom.shared.add.u32" in text
+    assert "atom.shared.add.u64" not in text
+
+
+WIDEN = launch.Loop("gpuhiggs.kernels.widen", "widen_range", ("sums", "high", "low", "n_sums"))
+WIDEN_TYPES = (np.uint64(0), np.uint64(0), np.uint64(0), np.int64(0))
+
+
+def test_code_is_kept_and_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled once, assembled, found again; what has a forbidden instruction is not given out."""
+    monkeypatch.setenv("GPUHIGGS_CACHE", str(tmp_path))
+    binary = launch_cuda.binary(WIDEN, "process", WIDEN_TYPES)
+    assert f".entry {binary.entry}(" in binary.ptx
+    [text] = tmp_path.rglob("*.ptx")
+    is_assembled = launch_cuda.link(binary.ptx)[0] is not None
+    assert binary.code.startswith(b"\x7fELF" if is_assembled else b"//")
+    assert len(list(tmp_path.rglob("*.cubin"))) == is_assembled
+
+    def compile_again(*_: object) -> None:
+        raise AssertionError("compiled again")
+
+    monkeypatch.setattr(launch_cuda, "ptx", compile_again)
+    assert launch_cuda.binary(WIDEN, "process", WIDEN_TYPES) == binary
+    text.write_text(binary.ptx + "\tfma.rn.f64 %fd1, %fd2, %fd3, %fd4;\n")
+    with pytest.raises(ValueError, match=r"process-sm_90\.ptx: instructions that break bit identity: fma\.rn\.f64"):
+        launch_cuda.binary(WIDEN, "process", WIDEN_TYPES)
+
+
+@pytest.mark.nightly
+def test_elementary_functions() -> None:
+    for one in launch_cuda.device_functions(launch.Program(real_rows.__name__)).values():
+        assert launch_cuda.forbidden(launch_cuda.ptx(*one)) == []

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from bench import write_cases
+from bench.channels import CASES
 from gpuhiggs import backend, doctor
 from gpuhiggs.__main__ import app
 from gpuhiggs.backend import Cpu
 from gpuhiggs.backend.cuda import Cuda
 from gpuhiggs.kernels import launch
-from gpuhiggs.selftest import Case, all_cases, difference, identity, run
+from gpuhiggs.selftest import Case, all_cases, cases, difference, identity, run
 from tests.backend.fake_card import FakeCard
 
 SOME = ("elementary_functions", "diphoton_atlas", "four_lepton_varied")
@@ -36,9 +37,25 @@ def case_of(name: str) -> Case:
     return next(case for case in all_cases() if case.name == name)
 
 
+@pytest.mark.nightly
 def test_the_cases_are_those_of_the_shipped_selections() -> None:
     """Where this fails, a selection has changed: python -m bench.write_cases."""
     assert json.loads(write_cases.PATH.read_text()) == write_cases.forms()
+
+
+def test_every_case_can_be_built() -> None:
+    """Where this fails, a channel has other histograms: python -m bench.write_cases."""
+    assert [case.name for case in all_cases()] == ["elementary_functions", *CASES, "four_lepton_varied"]
+
+
+def test_a_cut_that_is_new_is_zero() -> None:
+    case = case_of("diphoton_atlas")
+    kind = type(case.cuts)
+    form = cases.named(case.cuts)
+    assert cases.tree_of(kind, form) == case.cuts
+    del form["dataset"]
+    assert cases.tree_of(kind, form) == case.cuts._replace(dataset=cases.tree_of(type(case.cuts.dataset), {}))
+    assert cases.tree_of(type(case.cuts.dataset), {}).reach.muon == 0.0
 
 
 def test_identical(some: None) -> None:

@@ -42,7 +42,6 @@ def doublets(fits: Fits) -> Figure:
             axes.axvline(0.0, color="gray", linewidth=1)
             axes.set(yscale="log")
             axes.text(0.03, 0.93, TYPES[kind], transform=axes.transAxes)
-            axes.text(0.03, 0.03, rf"SM: $-2\Delta\ln L$ = {found.rise_sm:.1f}", transform=axes.transAxes, fontsize=18)
         for axes in panels[1]:
             axes.set_xlabel(parameter("cos_beta_alpha"))
         for axes in panels[:, 0]:

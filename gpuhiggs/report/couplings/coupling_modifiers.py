@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import COLORS, heading
 from .contours import LEVELS, contour_points
-from .fits import Fits, Interval
+from .fits import OWN, Fits, Interval
 from .labels import DECAY, parameter
 from .marks import MARKERS, series_color
 
@@ -89,10 +90,21 @@ def _or(edge: float | None, one: Interval) -> float:
 
 def contours(fits: Fits) -> Figure:
     """Return the κ_V-κ_F contours of each set."""
-    x, y = np.linspace(0.85, 1.2, 61), np.linspace(0.65, 1.25, 61)
-    planes = {
-        fits.title(which): plane(fits.problem(which, "kappa-vf"), "kappa_V", x, "kappa_F", y) for which in fits.sets
-    }
+    shown = [*fits.sets]
+    if fits.own and OWN not in fits.sets:
+        with contextlib.suppress(GpuhiggsError):  # one channel alone may not tell the two apart
+            fits.fit(OWN, "kappa-vf")
+            shown.append(OWN)
+    found = [fits.fit(which, "kappa-vf").parameters for which in shown]
+    x, y = (
+        np.linspace(
+            max(0.0, min(one[name].value - 3.2 * one[name].error for one in found)),
+            min(5.0, max(one[name].value + above * one[name].error for one in found)),
+            81,
+        )
+        for name, above in (("kappa_V", 3.2), ("kappa_F", 5.2))  # with room for the legend
+    )
+    planes = {fits.title(which): plane(fits.problem(which, "kappa-vf"), "kappa_V", x, "kappa_F", y) for which in shown}
     caption = (
         "Profile likelihood in κ_V (W and Z) and κ_F (all fermions), loops resolved, no decays beyond the SM:"
         " 68 % (full) and 95 % (dashed) contours, best fits (crosses) and the SM (star). " + fits.sources()

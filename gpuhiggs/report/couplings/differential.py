@@ -207,7 +207,8 @@ def own(folder: Path) -> Figure | Missing:
             axes.errorbar((edges[1:] + edges[:-1]) / 2, seen / widths, np.sqrt(seen) / widths, fmt="o", color="black",
                           label="data")  # fmt: skip
         axes.set(xlabel="$p_T^H$ [GeV]", ylabel="Events / GeV", xlim=(edges[0], edges[-1]))
-        axes.set_ylim(bottom=0)
+        top = max(float((base / widths).max()), 0.0 if seen is None else float((seen / widths).max()))
+        axes.set(yscale="log", ylim=(top * 1e-5, 5 * top) if top else None)
         axes.legend(frameon=False)
         heading(axes, "", luminosity, 13)
         return figure

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import InputError
+from ...errors import GpuhiggsError, InputError
 from ...interpret import Combination, Problem, combine, prepare
 from ...interpret.combination import CL95
 from ...interpret.command import read_inputs
@@ -17,7 +17,8 @@ from ...interpret.intervals import crossing
 from ...interpret.measurements import Measurements, check_overlap
 from ...interpret.models import VIEWS
 
-TOGETHER = "combination"
+TOGETHER, OWN = "combination", "own runs"
+"""Sets beside the published ones: these together, and the finished runs together."""
 
 
 class Interval(NamedTuple):
@@ -33,59 +34,63 @@ class Interval(NamedTuple):
 class Fits:
     """Fits of all that a report was given.
 
+    Own runs are a set by themselves and not combined with publications: their data may be simulated, or part of those
+    of a publication. ``gpuhiggs combine`` does that where it is asked for.
+
     Parameters
     ----------
     data
         Names of published measurements; those that share events with an earlier one are shown by themselves only.
     folders
-        Finished runs; those without a fitted strength, or whose events are part of a publication, are in `left_out`.
+        Finished runs; those without a fitted strength are in `left_out`.
     """
 
     def __init__(self, data: Sequence[str], folders: Sequence[Path]) -> None:
         self.left_out: list[str] = []
-        self.own: list[Measurements] = []
-        joined: list[str] = []
-        kept: list[Measurements] = []
-        for name in data:
-            item = read_inputs([name], "mu")[0]
-            joined += self._admit(name, item, kept)
-        self.published = tuple(data)
-        for folder in folders:
-            try:
-                item = read_inputs([str(folder)], "mu")[0]
-            except InputError as error:
-                self.left_out.append(str(error))
-                continue
-            self.own.append(item)
-            joined += self._admit(str(folder), item, kept)
-        self.together = tuple(joined)
+        self.published = tuple(dict.fromkeys(data))
         self._inputs = cache(_inputs)
         self._fit = cache(self._fit_uncached)
         self._intervals = cache(self._intervals_uncached)
         self.problem = cache(self._problem_uncached)
+        self.together = self._apart()
+        self.own = tuple(str(folder) for folder in dict.fromkeys(folders) if self._has_strength(folder))
 
-    def _admit(self, name: str, item: Measurements, kept: list[Measurements]) -> list[str]:
+    def _apart(self) -> tuple[str, ...]:
+        """Return the published sets that share no events."""
+        kept: list[Measurements] = []
+        for name in self.published:
+            (item,) = self._inputs((name,), "strengths")
+            try:
+                check_overlap([*kept, item])
+            except InputError as error:
+                self.left_out.append(f"{error}: {name} is not part of the combination")
+                continue
+            kept.append(item)
+        return tuple(item.name for item in kept)
+
+    def _has_strength(self, folder: Path) -> bool:
         try:
-            check_overlap([*kept, item])
-        except InputError as error:
-            self.left_out.append(f"{error}: {name} is not part of the combination")
-            return []
-        kept.append(item)
-        return [name]
+            read_inputs([str(folder)], "mu")
+        except GpuhiggsError as error:
+            self.left_out.append(str(error))
+            return False
+        return True
 
     @cached_property
     def sets(self) -> tuple[str, ...]:
-        """Names of the sets that can be fitted: each published one, and all together if that is more."""
-        return self.published if self.together == self.published[:1] else (*self.published, TOGETHER)
+        """Names of the sets that are fitted: each published one, and all together if there are several; or own runs."""
+        if not self.published:
+            return (OWN,) if self.own else ()
+        return (*self.published, TOGETHER) if len(self.together) > 1 else self.published
 
     @property
     def best(self) -> str:
-        """The set with the most information: all together, or the only one."""
-        return self.sets[-1]
+        """The set with the most information: all together, or the first."""
+        return TOGETHER if TOGETHER in self.sets else self.sets[0]
 
     def names(self, which: str) -> tuple[str, ...]:
         """Return the data of a set."""
-        return self.together if which == TOGETHER else (which,)
+        return {TOGETHER: self.together, OWN: self.own}.get(which, (which,))
 
     def inputs(self, which: str, model: str = "mu") -> list[Measurements]:
         """Return the measurements of a set as *model* takes them."""
@@ -97,13 +102,15 @@ class Fits:
 
     def plain(self, which: str) -> str:
         """Return what a set is called in a table."""
-        return "Combination" if which == TOGETHER else self.inputs(which)[0].title
+        if which == TOGETHER:
+            return "Combination"
+        parts = dict.fromkeys(part for item in self.inputs(which) for part in item.title.split(" + "))
+        return next(iter(parts)) if len(parts) == 1 else "Own runs"
 
     def sources(self, which: str | None = None) -> str:
         """Say what went in, with sources: the end of a caption."""
-        shown = [which] if which else [*self.published]
-        names = dict.fromkeys(name for one in shown for name in self.names(one))
-        items = [read_inputs([name], "mu")[0] for name in names]
+        shown = [which] if which else [one for one in self.sets if one != TOGETHER]
+        items = [item for one in shown for item in self.inputs(one)]
         return "Inputs: " + "; ".join(f"{item.title}, {item.sqrt_s:g} TeV ({item.source})" for item in items) + "."
 
     def fit(self, which: str, model: str) -> Combination:

@@ -52,5 +52,5 @@ def operator(name: str) -> str:
     if found is None:
         return name
     higgs, rest, index = found.groups()
-    upper = f"^{{({index})}}" if index else ""
+    upper = f"^{{({','.join(index)})}}" if index else ""
     return f"$c_{{{higgs.upper()}{rest}}}{upper}$"

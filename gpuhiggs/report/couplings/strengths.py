@@ -12,7 +12,7 @@ from ...interpret.measurements import Entry
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import heading
-from .fits import Fits, mathtext
+from .fits import OWN, Fits, mathtext
 from .labels import DECAY, PRODUCTION, parameter
 from .marks import MARKERS, series_color
 
@@ -39,14 +39,15 @@ def summary(fits: Fits) -> Figure:
                 rows.append(
                     Row(group, parameter(name), name, fits.title(which), found.value, minus, found.plus or minus)
                 )
-    for item in fits.own:
+    for item in fits.inputs(OWN) if fits.own else ():
         for entry in item.entries:
-            label = f"own run, {DECAY.get(entry.decay, entry.decay)}"
-            rows.append(Row("own", label, entry.name, mathtext(item.title), entry.value, entry.minus, entry.plus))
+            label = f"{_production(entry)}, $H\\to$ {DECAY.get(entry.decay, entry.decay)}"
+            rows.append(Row("own runs", label, entry.name, fits.title(OWN), entry.value, entry.minus, entry.plus))
     caption = (
         "Signal strengths μ = σ·B/(σ·B)_SM: for everything together, by production mode with the branching ratios of"
         " the SM, and by decay with its cross sections; bars are the 68 % intervals of the profile likelihood,"
-        " statistical and systematic; the line is the SM. ATLAS' strengths by production are its own cross sections"
+        " statistical and systematic; the line is the SM. Own runs, if any, last, by production and decay. ATLAS'"
+        " strengths by production are its own cross sections"
         " by mode. " + fits.sources()
     )
     return Figure(
