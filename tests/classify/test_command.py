@@ -10,6 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from gpuhiggs import config, engine, measurement, normalisation, workspace
 from gpuhiggs.__main__ import app
 from gpuhiggs.classify import read
 from gpuhiggs.simulate import find_process, simulate
@@ -91,14 +92,13 @@ def test_a_run_takes_the_model_but_not_the_events_it_was_trained_on(folder: Path
         "signals": ["ggH", "VBF"],
         "luminosity_uncertainty": 0.016,
     }
-    other = analysis(folder, 2, overrides=snippet, model=model)
-    found = invoke("run", other, "--output", folder / "other", "--workers", 0)
-    assert found.exit_code == 0, found.output
-    workspace = json.loads((folder / "other" / "workspace.json").read_text())
-    assert [channel["name"] for channel in workspace["channels"]] == ["4l_0", "4l_1"]
-    same = analysis(folder, 1, overrides=snippet)
-    found = invoke("run", same, "--output", folder / "same", "--workers", 0)
-    assert found.exit_code == 1
-    failures = json.loads((folder / "same" / "results.json").read_text())["failures"]
-    assert len(failures) == 3
-    assert "was trained on these events" in failures[0]["error"]
+    other = config.load(analysis(folder, 2, overrides=snippet, model=model))
+    measurement.check(other)
+    tally = engine.run(other)
+    assert not tally.failures
+    assert other.divided_model is not None
+    made = workspace.build(other, other.divided_model, normalisation.histograms(other, tally))
+    assert [channel.name for channel in made.channels] == ["4l_0", "4l_1"]
+    same = engine.run(config.load(analysis(folder, 1, overrides=snippet)))
+    assert len(same.failures) == 3
+    assert "was trained on these events" in same.failures[0].error
