@@ -1,11 +1,11 @@
 """The field's eight ADL queries (iris-hep/adl-benchmarks-index), against compiled RDataFrame and coffea.
 
-    python -m bench.adl FILE [--queries 1,2,5] [--threads N] [--peers rdataframe,coffea] [--json OUT]
+    python bench/adl.py FILE [--queries 1,2,5] [--threads N] [--peers rdataframe,coffea] [--json OUT]
 
 FILE is a TTree, RNTuple or Parquet with the schema of CMS's ``Run2012B_SingleMu.root``; peers read TTrees only. The
 queries are channels as any user writes one (``bench/adl_queries``). Those asked take turns (A B A B …), the file in the
 page cache; a query's first run, which compiles or loads, is reported apart, as is RDataFrame's compilation. Counts are
-compared bin by bin.
+compared bin by bin. Stages are processor seconds of one pass over the file: reading, and the kernel with its sums.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import importlib.metadata
 import json
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -21,11 +22,17 @@ from typing import Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a script too
+
 import gpuhiggs
 from bench import adl_peers
 from bench.throughput import machine
+from gpuhiggs import channel_file, config, preparation, processing
+from gpuhiggs.read import opened
 
 QUERIES = Path(__file__).with_name("adl_queries")
+CHUNK = 1 << 20
+"""Events that are read and processed at a time."""
 EDGE = 1e-6
 """Entries, as a part of all, that may lie in the neighbouring bin: where rounding differs just at an edge."""
 
@@ -47,10 +54,27 @@ def ours(threads: int) -> Side:
 
 def axes(query: int) -> dict[str, list[float]]:
     """Return the edges of each histogram of a query."""
-    from gpuhiggs import channel_file
-
     found = channel_file.load(QUERIES / f"q{query}.py").axes()
     return {name: np.linspace(axis.low, axis.high, axis.bins + 1).tolist() for name, axis in found.items()}
+
+
+def stages(path: str, query: int) -> dict[str, float]:
+    """Return what reading and the kernel take of a processor, chunk by chunk; compiled and opened before."""
+    dataset = {"name": "file", "process": "file", "kind": "data", "files": [path]}
+    raw = {"selection": str(QUERIES / f"q{query}.py"), "datasets": [dataset], "lumi_mask": None}
+    prepared = preparation.prepare(config.build(raw, Path(path)).model_dump_json(by_alias=True), "file")
+    taken = {"read": 0.0, "kernel": 0.0}
+    with opened(path, prepared.request.schema.trees) as events:
+        resolved = events.resolve(prepared.request)
+        for start in range(0, events.entries, CHUNK):
+            stop = min(start + CHUNK, events.entries)
+            began = time.process_time()
+            columns = events.read(resolved, start, stop)
+            read = time.process_time()
+            processing.run_kernel(prepared, columns, stop - start)
+            taken["read"] += read - began
+            taken["kernel"] += time.process_time() - read
+    return taken
 
 
 def difference(one: adl_peers.Counts, other: adl_peers.Counts) -> float:
@@ -77,7 +101,12 @@ def measure(path: str, query: int, sides: dict[str, Side], repeat: int) -> dict[
             print(f"query {query}: {apart:.2e} of the entries lie elsewhere than with {name}")
         wall, cpu = (median(runs, clock) / median(own, clock) for clock in ("wall", "cpu"))
         peers[name] = {**times(runs), "difference": apart, "wall_ratio": wall, "cpu_ratio": cpu}
-    return {**times(own), "stages": {"first_use": own[0].wall}, "histograms": histograms, "peers": peers}
+    return {
+        **times(own),
+        "stages": {"first_use": own[0].wall, **stages(path, query)},
+        "histograms": histograms,
+        "peers": peers,
+    }
 
 
 def times(runs: list[adl_peers.Taken]) -> dict[str, list[float]]:
@@ -125,6 +154,8 @@ def main() -> None:
     queries = {
         query: measure(arguments.file, int(query), sides, arguments.repeat) for query in arguments.queries.split(",")
     }
+    with opened(arguments.file, ("Events",)) as file:
+        events = file.entries
     peers = [name for name in sides if name != "gpuhiggs"]
     ratios = {name: [row["peers"][name]["cpu_ratio"] for row in queries.values()] for name in peers}
     result = {
@@ -133,7 +164,7 @@ def main() -> None:
         "file": Path(arguments.file).name,
         "bytes": Path(arguments.file).stat().st_size,
         "threads": arguments.threads,
-        "events": int(sum(next(iter(queries.values()))["histograms"][0]["counts"])),
+        "events": events,
         "compile_seconds": {name: sides[name].compile_seconds for name in peers},
         "geometric_mean": {name: statistics.geometric_mean(values) for name, values in ratios.items()},
         "least": {name: min(values) for name, values in ratios.items()},

@@ -53,6 +53,9 @@ def run(
         typer.Option(metavar="[parquet|root]", help="Write the selected events too, in this format; may be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be read, and how long.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Only compile, and try the first events of each dataset.")
+    ] = False,
 ) -> None:
     """Process event files: select, reconstruct, histogram."""
     from . import catalogue
@@ -65,6 +68,10 @@ def run(
         loaded = configuration.validate(
             configuration.RunConfig, loaded.model_dump(by_alias=True) | {"skim": skim}, "--skim"
         )
+    if check:
+        from .report import check as trial
+
+        raise typer.Exit(trial.run(loaded))
     if dry_run:
         from .report import dry_run as estimation
 

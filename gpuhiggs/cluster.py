@@ -43,6 +43,7 @@ START_SECONDS = 60.0
 
 PASSED_ON = ("X509_USER_PROXY", "X509_CERT_DIR", "BEARER_TOKEN_FILE", "GPUHIGGS_CACHE")
 """Environment that workers elsewhere take over: where a grid proxy lies, which must be on a disk that they see."""
+GONE = "the scheduler is gone; --resume goes on with what is done"
 ASK_SECONDS = 2.0
 """How often the scheduler is asked for its workers."""
 
@@ -223,7 +224,12 @@ def mapper(client: Client) -> Mapper:
     """Return what applies a function to all work on a cluster."""
 
     def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
-        yield from _Apply(client, function, work).results()
+        try:
+            yield from _Apply(client, function, work).results()
+        except Exception as error:  # Dask's own are of many kinds, and say what they say
+            if isinstance(error, RunError) or client.status == "running":
+                raise
+            raise RunError(GONE) from error
 
     return apply
 
@@ -354,8 +360,7 @@ class _Apply:
 
     def _refuse_without_scheduler(self) -> None:
         if self._client.status not in ("running", "connecting"):
-            msg = "the scheduler is gone; --resume goes on with what is done"
-            raise RunError(msg)
+            raise RunError(GONE)
 
     def _workers(self) -> dict[str, int]:
         """Return the threads of each worker, asked for now and then."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from gpuhiggs import batch
 from gpuhiggs.cluster_config import ClusterConfig
+from tests.docs.pages import CHECKOUT, blocks
 
 pytest.importorskip("dask_jobqueue", reason="dask-jobqueue is not installed: pip install 'gpuhiggs[hpc]'")
 
@@ -72,3 +74,13 @@ def test_htcondor() -> None:
 def test_bad_settings(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         ClusterConfig(jobs=1, **settings)
+
+
+def test_the_clusters_of_the_documentation_can_be_asked_for() -> None:
+    page = (CHECKOUT / "docs" / "clusters.md").read_text(encoding="utf-8")
+    found = [yaml.safe_load(block.text) for block in blocks(page) if block.language == "yaml"]
+    asked = [script(**written["cluster"] | {"interface": None}) for written in found if "cluster" in written]
+    assert len(asked) == 2
+    assert "#SBATCH -p short" in asked[0]
+    assert "request_gpus = 1" in asked[1]
+    assert '+JobFlavour = "longlunch"' in asked[1]

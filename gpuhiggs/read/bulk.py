@@ -7,7 +7,7 @@ looked at. Bytes are read in few large requests; reading and decoding run on thr
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from . import native
 from .baskets import Baskets, Branch, header, overlapping
 from .fetching import damaged, decode_all
 from .source import Extent, Source
-from .values import Numbers, Shape, Values, Vectors, decompressed, embedded
+from .values import Numbers, Raw, RawNumbers, Shape, Values, Vectors, decompressed, embedded
 
 _MOST_OBJECTS = 1 << 31
 """In one event: above it, a sum over a range of events might not fit into an int64."""
@@ -44,6 +44,38 @@ def read(source: Source, branches: Mapping[str, Branch], start: int, stop: int, 
             columns[name] = Numbers(one.dtype, baskets[name], shape, start, stop)
     reader.decode(columns)
     return {name: column.values() for name, column in columns.items()}
+
+
+def read_raw(
+    source: Source,
+    branches: Mapping[str, Branch],
+    start: int,
+    stop: int,
+    room: Callable[[int], np.ndarray],
+    threads: int = 1,
+) -> dict[str, Raw]:
+    """Read branches that are no vectors over the events [start, stop), their bytes in the file's order.
+
+    Parameters
+    ----------
+    room
+        Returns that many bytes, such as a part of a buffer that a GPU can copy from: uint8, beginning at a multiple of
+        eight.
+
+    Raises
+    ------
+    FileError
+        As :func:`read` does.
+    """
+    reader = _Reader(source, threads)
+    baskets = {name: reader.baskets(one, start, stop) for name, one in branches.items()}
+    shapes = reader.shapes(branches, baskets, start, stop)
+    columns = {}
+    for name, one in branches.items():
+        shape = Shape(start) if one.counter is None else shapes[one.counter.name]
+        columns[name] = RawNumbers(one.dtype, baskets[name], shape, start, stop, room)
+    reader.decode(columns)
+    return {name: column.raw() for name, column in columns.items()}
 
 
 class _Reader:

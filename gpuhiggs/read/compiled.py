@@ -37,8 +37,8 @@ from .codecs import (
     ZSTD_STATE,
 )
 
-LENGTH, ENTRIES, BORDER, FIRST, SIZE, WIDTH, TARGET, OFFSETS = range(8)
-"""Columns of the table of baskets: ``native.Piece``."""
+LENGTH, ENTRIES, BORDER, FIRST, SIZE, WIDTH, TARGET, OFFSETS, ITEM, PIECE = range(10)
+"""Columns of the table of baskets, ``native.Piece``, and how many there are."""
 
 L4, ZS, ZL = 0x4C34, 0x5A53, 0x5A4C
 """ROOT's letters for the codecs."""
@@ -223,7 +223,7 @@ def _tail(piece: Any, n_key: int, last: int, work: Any) -> Any:
 
     A length, the offsets from the beginning of the key, and one number without meaning: 0, or the end.
     """
-    n, width = piece[ENTRIES], max(piece[WIDTH], 1)
+    n, width = piece[ENTRIES], piece[ITEM]
     offsets, tail = column(np.uint64(piece[OFFSETS]), np.int64), column(np.uint64(work[TAIL]), np.uint32)
     tail[0] = swap32(n + 1)
     begin = offsets[0]
@@ -310,7 +310,7 @@ def basket_range(first: int, last: int, row: int, addresses: Any, table: Any, wo
     where, marks = column(addresses, np.int64), column(left, np.uint8)
     places = column(work, np.int64)
     for i in range(first, last):
-        piece = column(np.uint64(np.int64(table) + 64 * i), np.int64)
+        piece = column(np.uint64(np.int64(table) + 8 * PIECE * i), np.int64)
         marks[i] = 0 if _basket(where[i], piece, places) else 1
 
 
@@ -348,7 +348,7 @@ def file_range(
         good = _filled(descriptor, begin, end - begin, places)
         for k in range(i, j):
             number = where[3 * k + 2]
-            piece = column(np.uint64(np.int64(table) + 64 * number), np.int64)
+            piece = column(np.uint64(np.int64(table) + 8 * PIECE * number), np.int64)
             done = good and _basket(places[BUFFER] + where[3 * k] - begin, piece, places)
             marks[number] = 0 if done else 1
         i = j

@@ -43,11 +43,13 @@ class Piece(NamedTuple):
     size: int
     """Which of these bytes are wanted."""
     width: int
-    """Bytes of a value; 0: bools."""
+    """Bytes that change places: those of a value; 1: none do; 0: bools, of which any byte but 0 becomes 1."""
     target: int
     """Address of the values' final place."""
     offsets: int
     """Address of the first of the basket's offsets, as the counter says them; 0: one value an entry."""
+    item: int
+    """Bytes of a value."""
 
 
 _idle: list[Workspace] = []
@@ -75,7 +77,7 @@ def works() -> frozenset[str]:
     found = set()
     for codec, packed in samples.items():
         raw, out = _sample(codec.encode(), packed, values), np.zeros(values.size, np.uint32)
-        piece = Piece(raw.size, values.size, len(content), 0, len(content), 4, out.ctypes.data, 0)
+        piece = Piece(raw.size, values.size, len(content), 0, len(content), 4, out.ctypes.data, 0, 4)
         left = _decode(np.array([raw.ctypes.data], np.int64), np.array([piece], np.int64))
         if not left.size and (out == values).all():
             found.add(codec)

@@ -6,6 +6,7 @@ swapped to the machine's order.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -137,6 +138,7 @@ class Numbers:
         table[:, 4] = ((last - first) * width)[:free]
         table[:, 5] = 0 if self._dtype.kind == "b" else width
         table[:, 6] = (self._content.ctypes.data + (first - self._first) * width)[:free]
+        table[:, 8] = width
         if self._shape.offsets is not None:
             events = self.baskets.starts[:free] - self._shape.first
             table[:, 7] = self._shape.offsets.ctypes.data + events * self._shape.offsets.itemsize
@@ -152,6 +154,67 @@ class Numbers:
     def values(self) -> Values:
         """Return the whole, once every basket has been decoded."""
         return Values(self._content, self._shape.window(*self._range))
+
+
+class Raw(NamedTuple):
+    """A branch as it stands in its baskets, decompressed: what ``kernels.unpack`` makes a column of, on a GPU."""
+
+    bytes: np.ndarray
+    """uint8; the values of a basket, big-endian, begin at a multiple of eight."""
+    edges: np.ndarray
+    """The first value of each basket, counted from 0: int64."""
+    begins: np.ndarray
+    """Where it stands in *bytes*: int64, of the same shape."""
+    n: int
+    """Values in all."""
+    width: int
+    """Bytes of a value; 0: bools, of which any byte but 0 is true."""
+    dtype: np.dtype[Any]
+    """Of the column, in the machine's order."""
+    offsets: np.ndarray | None
+    """Of the events' objects, from 0; None: one value an event."""
+
+
+class RawNumbers(Numbers):
+    """The same branches, whose bytes stay as they are."""
+
+    def __init__(
+        self, dtype: np.dtype[Any], baskets: Baskets, shape: Shape, start: int, stop: int,
+        room: Callable[[int], np.ndarray],
+    ) -> None:  # fmt: skip
+        super().__init__(dtype, baskets, shape, start, stop)
+        edges = np.clip(self._edges, self._first, self._last) - self._first
+        self._places = edges[:-1]
+        sizes = -(-np.diff(edges) * dtype.itemsize // 8) * 8
+        self._begins = np.cumsum(sizes) - sizes
+        self._size, self._room = int(sizes.sum()), room
+        self._bytes = np.empty(0, np.uint8)
+
+    def allocate(self) -> None:
+        """Make room."""
+        self._bytes = self._room(self._size)
+
+    def pieces(self) -> np.ndarray:
+        """Return what is known of each basket that is not embedded; no bytes change places."""
+        table = super().pieces()
+        table[:, 5] = 1
+        table[:, 6] = self._bytes.ctypes.data + self._begins[: len(table)]
+        return table
+
+    def decode(self, number: int, content: Content) -> None:
+        """Decode one basket."""
+        begin, end = self._edges[number : number + 2].tolist()
+        first, last = max(self._first, begin), min(self._last, end)
+        width = self._dtype.itemsize
+        to = int(self._begins[number])
+        self._bytes[to : to + (last - first) * width] = content.raw[(first - begin) * width : (last - begin) * width]
+
+    def raw(self) -> Raw:
+        """Return the whole, once every basket has been decoded."""
+        width = 0 if self._dtype.kind == "b" else self._dtype.itemsize
+        n, dtype = self._last - self._first, self._dtype.newbyteorder("=")
+        offsets = self._shape.window(*self._range)
+        return Raw(self._bytes, self._places, self._begins, n, width, dtype, offsets)
 
 
 class Vectors:

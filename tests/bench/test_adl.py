@@ -6,10 +6,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import awkward as ak
 import numpy as np
+import pyarrow as pa
 import pytest
 import uproot
+from pyarrow import parquet
 
+import gpuhiggs
 from bench import adl, adl_peers, adl_table
 
 
@@ -33,6 +37,23 @@ def test_query(query: int, path: str) -> None:
         np.testing.assert_array_equal(counts[name], found.values(flow=True), err_msg=name)
         np.testing.assert_allclose(adl.axes(query)[name], found.axes[0].edges, rtol=1e-15)
         assert np.sum(counts[name]) > 50
+
+
+def test_other_formats(path: str, tmp_path: Path) -> None:
+    """The same events as RNTuple and as Parquet: the same bits."""
+    names = sorted({name for columns in adl_peers.COLUMNS.values() for name in columns})
+    with uproot.open(path) as file:
+        arrays = file["Events"].arrays(names)
+    with uproot.recreate(tmp_path / "ntuple.root") as file:
+        file.mkrntuple("Events", {name: arrays[name] for name in names})
+    table = {name: ak.to_arrow(arrays[name], list_to32=True, extensionarray=False) for name in names}
+    parquet.write_table(pa.table(table), tmp_path / "table.parquet")
+    for query in (1, 8):
+        digests = {
+            gpuhiggs.run(adl.QUERIES / f"q{query}.py", file).digest
+            for file in (path, tmp_path / "ntuple.root", tmp_path / "table.parquet")
+        }
+        assert len(digests) == 1, query
 
 
 def test_the_hard_cases_are_there(path: str) -> None:
