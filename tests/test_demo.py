@@ -24,9 +24,9 @@ LUMINOSITY = 10.0
 COARSE: dict[str, dict[str, Any]] = {
     "four_lepton": {"channels": {"4l": "*"}, "edges": [106, 118, 130, 140]},
     "diphoton": {
-        "channels": {"VBF": "VBF *", "rest": "ggF * | ttH-* | ?H-*"},
+        "channels": {"0j": "ggF 0j *", "rest": "ggF 1j * | ggF 2j * | ggF boosted * | VBF * | ttH-* | ?H-*"},
         "edges": [105, 115, 120, 122, 124, 126, 128, 130, 135, 145, 160],
-        "productions": {"mu_ggH": ["ggH", "VH", "ttH"], "mu_VBF": ["VBF"]},
+        "productions": {"mu_ggH": ["ggH"], "mu_other": ["VBF", "VH", "ttH"]},
     },
     "dilepton": {
         "histogram": "m_ll",
@@ -93,7 +93,7 @@ def test_channels_are_combined(whole: Path) -> None:
     assert found["fit"]["expected"]["parameters"]["mu"]["value"] == pytest.approx(1.0, abs=1e-3)
     errors = [channel["mu"]["error"] for channel in found["channels"].values()]
     assert found["fit"]["observed"]["parameters"]["mu"]["error"] < min(errors)
-    wanted = {"mu_ZZ", "mu_WW", "mu_ggH_gammagamma", "mu_VBF_gammagamma"}
+    wanted = {"mu_ZZ", "mu_WW", "mu_ggH_gammagamma", "mu_other_gammagamma"}
     assert set(found["strengths"]["names"]) == wanted
     assert np.shape(found["strengths"]["correlation"]) == (len(wanted), len(wanted))
     kappa = found["models"]["kappa-vf"]["parameters"]
