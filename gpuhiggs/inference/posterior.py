@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from gpuhiggs.errors import InputError, RunError
-from gpuhiggs.inference import sampling
+from gpuhiggs.inference import batch, sampling
 from gpuhiggs.inference.data import Data
-from gpuhiggs.inference.fit import fit
+from gpuhiggs.inference.fit import fit, free_parameters
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
 from gpuhiggs.inference.likelihood import Likelihood
 
@@ -132,6 +132,7 @@ def sample_posterior(
     chains: int = 4,
     seed: int = 1,
     fixed: Mapping[str, float] | None = None,
+    profile_bins: bool = False,
 ) -> Posterior:
     """Draw from the posterior.
 
@@ -141,6 +142,9 @@ def sample_posterior(
         Draws kept, and first steps thrown away, of each chain.
     fixed
         Parameters to hold, at these values.
+    profile_bins
+        Set the factors of the simulation's statistics to their best values at each point, instead of drawing them: many
+        times faster, and the same where bins have more than a few simulated events.
 
     Raises
     ------
@@ -154,7 +158,8 @@ def sample_posterior(
         msg = f"posterior: {' '.join(best.notes)}"
         raise RunError(msg)
     held = model.held() | {model.index(name) for name in fixed or {}}
-    places = np.array([i for i in range(len(model.parameters)) if i not in held], dtype=np.int64)
+    bins = batch.profiled_bins(model, held) if profile_bins else np.zeros(model.n_bins, dtype=np.int64)
+    places = free_parameters(model, held, bins)
     theta = model.values({**best.values(), **(fixed or {})})
     errors = np.array([best.parameters[model.names[i]].error for i in places])
     errors = np.where(errors > 0.0, errors, model.arrays.step[places])
@@ -164,7 +169,7 @@ def sample_posterior(
         values, slope, curve, jacobian = coordinates.theta(x)
         point = theta.copy()
         point[places] = values
-        nll, gradient = likelihood.nll_and_gradient(point)
+        nll, gradient, _ = likelihood.profiled(point, bins)
         return jacobian - nll, curve - gradient[places] * slope
 
     first = coordinates.start()

@@ -186,6 +186,8 @@ def weighted(problem: Problem, *, draws: int = 20_000, seed: int = 1) -> Posteri
     ------
     InputError
         If there are fewer than 1,000 draws.
+    RunError
+        If the measurements do not determine all parameters.
     """
     if draws < 1000:
         msg = f"weighing points of a proposal needs ≥ 1000 draws, got {draws}"
@@ -196,7 +198,12 @@ def weighted(problem: Problem, *, draws: int = 20_000, seed: int = 1) -> Posteri
     free = [i for i in range(len(names)) if i not in problem.held]
     n = len(free)
     curvature = likelihood.normal(best.points, best.theta, free, likelihood.predictions(best.points))[1][0]
-    spread = np.linalg.inv(np.linalg.cholesky(curvature)).T
+    try:
+        spread = np.linalg.inv(np.linalg.cholesky(curvature)).T
+    except np.linalg.LinAlgError as error:
+        unknown = ", ".join(names[i] for i in free)
+        msg = f"the posterior of {problem.model.name}: the measurements do not determine all of {unknown}"
+        raise RunError(msg) from error
     rng = np.random.default_rng(seed)
     normal = rng.standard_normal((draws, len(curvature)))
     stretch = np.sqrt(TAILS / rng.chisquare(TAILS, draws))

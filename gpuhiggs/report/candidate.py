@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import processing, schema
+from .. import blinding, channels, processing, schema
 from ..config import DatasetConfig, RunConfig
 from ..engine import Job
 from ..errors import InputError
@@ -71,7 +71,7 @@ def find(run: Record) -> Candidate:
     best: tuple[float, dict[str, float]] | None = None
     for start in range(0, entries, STEP):
         item = WorkItem(dataset.name, path, start, min(start + STEP, entries))
-        rows = processing.process(prepared, item).selected
+        rows = _shown(run.config, dataset, processing.process(prepared, item).selected)
         name = next((name for name in TARGET if name in rows), None)
         if "entry" not in rows or name is None or not len(rows["entry"]):
             continue
@@ -83,6 +83,16 @@ def find(run: Record) -> Candidate:
         msg = f"no event of the first {entries} of {path} is selected, or the channel records none"
         raise InputError(msg)
     return _with_objects(run.config, dataset, path, best[1])
+
+
+def _shown(config: RunConfig, dataset: DatasetConfig, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Leave out what is blinded."""
+    blind = blinding.of(config, dataset.kind)
+    if blind is None or "entry" not in rows:
+        return rows
+    categories = channels.find(config.selection.channel).histograms(config.selection)[0].categories
+    shown = blinding.shown_rows(blind, categories, rows)
+    return {name: values[shown] for name, values in rows.items()}
 
 
 def _dataset(run: Record) -> DatasetConfig:

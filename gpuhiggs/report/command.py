@@ -14,7 +14,7 @@ from . import couplings, page, provenance, record, run_sections, strength
 from .figure import Block, Figure, Missing, Section, Words
 from .page import Head
 from .record import Record
-from .run_folder import RESULTS
+from .run_folder import CONFIG, RESULTS
 
 OUTPUT = Path("gpuhiggs-report")
 """Where the page goes that is of no run."""
@@ -64,14 +64,23 @@ def found(folder: Path) -> list[Path]:
     InputError
         If there is none.
     """
-    if (folder / RESULTS).exists():
+    if _is_run(folder):
         return [folder]
-    inside = [path.parent for path in sorted(folder.glob(f"*/{RESULTS}")) if (path.parent / "config.yaml").exists()]
+    inside = sorted(path for path in folder.glob("*") if _is_run(path))
     if not inside:
-        what = "is no folder" if not folder.is_dir() else f"has no {RESULTS}, nor has a folder in it: no finished run"
+        what = (
+            "is no folder"
+            if not folder.is_dir()
+            else f"has no {RESULTS} and {CONFIG}, nor has a folder in it: no finished run"
+        )
         msg = f"{folder}: {what}"
         raise InputError(msg)
     return inside
+
+
+def _is_run(folder: Path) -> bool:
+    """Whether a folder looks like that of a run; a combination of runs has a result too, but no configuration."""
+    return (folder / RESULTS).is_file() and (folder / CONFIG).is_file()
 
 
 def _sections(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
@@ -79,7 +88,7 @@ def _sections(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
     for one in runs:
         own = run_sections.full(one)
         sections += own if len(runs) == 1 else [grouped(section, one.name) for section in own]
-    sections += _couplings(runs, data)
+    sections += [grouped(section, "couplings") for section in _couplings(runs, data)]
     return [*sections, Section("missing", "What is missing", provenance.missing(sections))]
 
 

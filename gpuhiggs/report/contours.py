@@ -18,7 +18,7 @@ from .numbers import Column, Numbers
 from .statistics import Statistics
 from .style import COLORS, SIZE, heading
 
-POINTS, WIDTHS = 51, 3.2
+POINTS, WIDTHS = 61, 4.2
 PLANES = 3
 """At most so many pairs."""
 
@@ -57,6 +57,8 @@ def _figure(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> Figu
         f"{statistics.what}. Profile likelihood of {_plain(a)} and {_plain(b)}, all other parameters fitted at each "
         "point. The lines enclose 68 % and 95 % of both parameters together (−2 Δ ln L = 2.28 and 5.99)."
     )
+    if lost := int(np.sum(~scan.converged)):
+        caption += f" At {lost} of {scan.converged.size} points the fit of the others did not converge."
     x, y = np.meshgrid(scan.x, scan.y, indexing="ij")
     grid = Numbers(
         (

@@ -17,11 +17,11 @@ from .numbers import Numbers, to_csv, to_hepdata, to_json
 from .run_folder import FIGURES, NUMBERS, write, write_text
 from .style import style
 
-PAGE_DPI, FILE_DPI = 90, 150
-"""Of the figures in the page, and of the PNG files beside it."""
+DPI = 115
+"""Of the PNG, in the page and beside it; what needs more takes the PDF."""
 
-PALETTE = 96
-"""Colours of a figure in the page: enough for its own and the edges of its letters."""
+PALETTE = 64
+"""Colours of a PNG: enough for a figure's own and the edges of its letters, and a third of the size."""
 
 Drawn = dict[str, bytes | str]
 """By name of a figure, the PNG for the page, or the words why there is none."""
@@ -66,18 +66,22 @@ def _draw(figure: Figure, stem: Path) -> bytes | str:
             plt.close("all")
             return str(error).strip().splitlines()[-1]
         write(stem.with_suffix(".pdf"), lambda path: canvas.savefig(path))
-        write(stem.with_suffix(".png"), lambda path: canvas.savefig(path, dpi=FILE_DPI))
-        small = _small(canvas)
+        image = _png(canvas)
         plt.close(canvas)
-    return small
+    write(stem.with_suffix(".png"), lambda path: _put(path, image))
+    return image
 
 
-def _small(canvas: matplotlib.figure.Figure) -> bytes:
+def _png(canvas: matplotlib.figure.Figure) -> bytes:
     """Return a PNG with few colours."""
     pixels = io.BytesIO()
-    canvas.savefig(pixels, dpi=PAGE_DPI, format="rgba")
-    width, height = (int(size * PAGE_DPI) for size in canvas.get_size_inches())
+    canvas.savefig(pixels, dpi=DPI, format="rgba")
+    width, height = (int(size * DPI) for size in canvas.get_size_inches())
     image = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
     found = io.BytesIO()
     image.quantize(PALETTE, dither=Image.Dither.NONE).save(found, format="png", optimize=True)
     return found.getvalue()
+
+
+def _put(path: Path, content: bytes) -> None:
+    path.write_bytes(content)

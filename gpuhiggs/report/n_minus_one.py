@@ -18,11 +18,14 @@ PREFIX = "n_minus_one"
 """How the names of these histograms begin."""
 
 ACROSS = 3
+PANEL_BINS = 40
 
 
 def figure(run: Record) -> Figure | None:
     """Return one figure of all of them; None where the channel has none."""
-    found = {name: stack.content_of(run, name) for name, parts in run.histograms.items() if _is(name) and parts}
+    found = {
+        name: stack.content_of(run, name, PANEL_BINS) for name, parts in run.histograms.items() if _is(name) and parts
+    }
     if not found:
         return None
     caption = (

@@ -201,7 +201,8 @@ def _shown(column: Column, row: int) -> str:
     form = column.format or _form([abs(size) for plus, minus, _ in known for size in (plus, minus) if size])
     several = len(known) > 1
     parts = [_error(plus, minus, form) + (f" ({label})" if several else "") for plus, minus, label in known]
-    return " ".join([_minus(format(value, form) if form else _default(value)), *parts])
+    text = format(value, form) if form else _default(value)
+    return " ".join([_minus(text if text.strip("-+0.") else text.lstrip("-")), *parts])
 
 
 def _default(value: float) -> str:

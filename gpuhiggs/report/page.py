@@ -18,6 +18,10 @@ from .run_folder import FIGURES, NUMBERS, REPORT, write_text
 NUMBER_FORMATS = (("JSON", "json"), ("CSV", "csv"), ("HEPData YAML", "yaml"))
 
 
+NARROW = 4
+"""Columns of a table that stands beside a figure."""
+
+
 class Head(NamedTuple):
     """What stands above everything."""
 
@@ -98,7 +102,7 @@ def _figure(figure: Figure, image: bytes | str, numbers: Iterator[int]) -> str:
     data = base64.b64encode(image).decode()
     kind, alt = ' class="full"' if figure.wide else "", escape(figure.title)
     return (
-        f'<figure id="figure-{figure.name}"{kind}><a href="{stem}.png"><img decoding="async" alt="{alt}" '
+        f'<figure id="figure-{figure.name}"{kind}><a href="{stem}.png"><img alt="{alt}" '
         f'src="data:image/png;base64,{data}"></a>'
         f"<figcaption><strong>Figure {next(numbers)}. {escape(figure.title)}.</strong> {escape(figure.caption)}"
         f"</figcaption>{_links(figure.name, ((f'{FIGURES}/', 'PDF', 'pdf'), (f'{FIGURES}/', 'PNG', 'png')))}</figure>"
@@ -113,8 +117,9 @@ def _links(name: str, before: Sequence[tuple[str, str, str]] = ()) -> str:
 
 def _table(table: Table, number: int) -> str:
     caption = f"<strong>Table {number}. {escape(table.title)}.</strong> {escape(table.caption)}"
+    kind = ' class="full"' if len(table.numbers.columns) > NARROW else ""
     return (
-        f'<div class="full" id="table-{table.name}"><p class="caption">{caption}</p>'
+        f'<div{kind} id="table-{table.name}"><p class="caption">{caption}</p>'
         f'<div class="scroll">{_grid(table.numbers, table.marked)}</div>{_links(table.name)}</div>'
     )
 

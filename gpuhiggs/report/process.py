@@ -241,7 +241,7 @@ def prepare(folder: Path, *, overwrite: bool) -> None:
 
 def tell(console: Console, results: dict[str, Any]) -> None:
     """Print the cutflow, the signal strength, what is to be known and what went wrong."""
-    for warning in provenance.briefly(results["warnings"]):
+    for warning in provenance.briefly(results["warnings"], list(results["datasets"])):
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
         table = Table("cut", *results["cutflow"], title="Events expected (entries)")

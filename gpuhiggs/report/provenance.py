@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from .figure import Block, Missing, Section, Table, Words
 from .numbers import Column, Numbers
@@ -41,7 +42,7 @@ def cautions(run: Record) -> list[Block]:
         elif fit["problems"]:
             found.append(Words(tuple(fit["problems"]), f"The {part} fit", "warning"))
     if warnings := run.results["warnings"]:
-        found.append(Words(merged(warnings), "To be known", "warning"))
+        found.append(Words(merged(warnings, list(run.results["datasets"])), "To be known", "warning"))
     blinding = run.results.get("blinding", {})
     if blinding.get("blind"):
         found.append(Words(("Blinded: data are withheld in the signal regions.",)))
@@ -52,36 +53,56 @@ def cautions(run: Record) -> list[Block]:
     return found
 
 
-def merged(warnings: list[str]) -> tuple[str, ...]:
-    """Say once what holds for several datasets."""
+def merged(warnings: Sequence[str], datasets: Sequence[str]) -> tuple[str, ...]:
+    """Say once what holds for several datasets, and of several branches."""
     where: dict[str, list[str]] = {}
     for warning in warnings:
-        dataset, colon, text = warning.partition(": ")
-        if not colon or " " in dataset:
-            where.setdefault(warning, [])
+        dataset, _, text = warning.partition(": ")
+        known = dataset in datasets
+        where.setdefault(_IN_FILES.sub("", text) if known else warning, []).extend([dataset] if known else [])
+    absent: dict[tuple[str, ...], list[str]] = {}
+    lines = []
+    for text, names in where.items():
+        if (branch := _ABSENT.fullmatch(text)) and names:
+            absent.setdefault(tuple(names), []).append(branch[1])
         else:
-            where.setdefault(re.sub(r" \(in \d+ of \d+ files\)$", "", text), []).append(dataset)
-    return tuple(f"{text} ({', '.join(names)})" if names else text for text, names in where.items())
+            lines.append(text + _places(names, datasets))
+    for names_, branches in absent.items():
+        lines.append(f"no {', '.join(branches)}: taken as false{_places(names_, datasets)}")
+    return tuple(lines)
 
 
-_FALSE = re.compile(r"no (\S+): taken as false")
+_IN_FILES = re.compile(r" \(in (\d+) of \1 files\)$")
+_ABSENT = re.compile(r"no (\S+): taken as false")
+
+
+def _places(names: Sequence[str], datasets: Sequence[str]) -> str:
+    if not names:
+        return ""
+    everywhere = len(names) > 1 and set(names) == set(datasets)
+    return " (in every dataset)" if everywhere else f" ({', '.join(names)})"
+
+
 _SHOWN = 3
 """So many names stand in one line of a terminal."""
 
 
-def briefly(warnings: list[str]) -> tuple[str, ...]:
+def briefly(warnings: Sequence[str], datasets: Sequence[str]) -> tuple[str, ...]:
     """Say the same in few lines: trigger paths that files do not have are counted; the report names them all."""
     found, absent = [], []
-    for text in merged(warnings):
-        if match := _FALSE.match(text):
-            absent.append(match.group(1))
+    for warning in warnings:
+        dataset, _, text = warning.partition(": ")
+        if dataset in datasets and (branch := _ABSENT.fullmatch(_IN_FILES.sub("", text))):
+            absent.append(branch[1])
         else:
-            found.append(text)
+            found.append(warning)
+    absent = list(dict.fromkeys(absent))
+    lines = list(merged(found, datasets))
     if absent:
         more = f" and {len(absent) - _SHOWN} more" if len(absent) > _SHOWN else ""
         names = ", ".join(absent[:_SHOWN])
-        found.append(f"{len(absent)} trigger paths are not in all files, and taken as false there: {names}{more}")
-    return tuple(found)
+        lines.append(f"{len(absent)} trigger paths are not in all files, and taken as false there: {names}{more}")
+    return tuple(lines)
 
 
 def again(run: Record) -> Words:

@@ -83,7 +83,7 @@ def load(folder: Path) -> Record:
         msg = f"{folder / run_folder.RESULTS}: not the result of a run"
         raise InputError(msg)
     try:
-        config = configuration.load(folder / "config.yaml")
+        config = configuration.load(folder / run_folder.CONFIG)
     except GpuhiggsError as error:
         msg = f"{folder}: its config.yaml is not what this version reads: {error}"
         raise InputError(msg) from error

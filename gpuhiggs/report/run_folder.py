@@ -32,7 +32,7 @@ from ..config import RunConfig
 from ..errors import InputError, RunError
 from ..tally import Tally
 
-RESULTS, REPORT, WORKSPACE = "results.json", "report.html", "workspace.json"
+CONFIG, RESULTS, REPORT, WORKSPACE = "config.yaml", "results.json", "report.html", "workspace.json"
 HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
 TEMPLATES = "templates.json"
 UNBLINDING = "unblinding.json"
@@ -103,7 +103,7 @@ def _ignore(_: object) -> None:
 def write_config(folder: Path, config: RunConfig) -> None:
     """Keep the full configuration: ``gpuhiggs run`` makes the same result from it again."""
     raw = config.model_dump(mode="json", by_alias=True, exclude_defaults=False, exclude_unset=True)
-    write_text(folder / "config.yaml", yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
+    write_text(folder / CONFIG, yaml.safe_dump(raw, sort_keys=False, allow_unicode=True))
 
 
 Histograms = dict[str, dict[str, "hist.Hist[Any]"]]

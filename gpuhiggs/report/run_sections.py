@@ -102,6 +102,7 @@ def _attempt(title: str, make: Callable[[], Sequence[Block]]) -> list[Block]:
 
 def _distributions(run: Record) -> list[Block]:
     names = [name for name, parts in run.histograms.items() if parts and not name.startswith(n_minus_one.PREFIX)]
+    names = [name for name in names if name.removesuffix("_coarse") not in set(names) - {name}]  # the same, wider bins
     return [stack.figure(run, name) for name in names] or [Missing("Distributions", "No dataset could be processed.")]
 
 

@@ -13,6 +13,7 @@ import mplhep
 import numpy as np
 from hist.intervals import poisson_interval
 
+from . import plane
 from .band import Band, band
 from .figure import Figure
 from .numbers import Column, Errors, Numbers, bins
@@ -21,6 +22,10 @@ from .style import COLORS, HATCHED, SIZE, heading
 
 FAINT = 0.02
 """A signal below this share of the highest bin is drawn a second time, as a line and scaled up."""
+
+
+BINS = 60
+"""Equal bins that a figure has room for."""
 
 
 class Content(NamedTuple):
@@ -42,8 +47,10 @@ def figure(run: Record, name: str) -> Figure:
     """Return the figure of one histogram of a run."""
     content = content_of(run, name)
     title, _ = split_unit(plain(content.axis.label))
-    caption = f"Selected events, all categories together; {run.conditions}. {explained(run, content)}"
-    return Figure(name, title or name, caption, partial(_draw, run, content), (numbers(content),))
+    caption = (
+        f"Selected events, all categories together; {run.conditions}. {explained(run, content)}{plane.words(run, name)}"
+    )
+    return Figure(name, title or name, caption, partial(_draw, run, name, content), (numbers(content),))
 
 
 def explained(run: Record, content: Content) -> str:
@@ -68,9 +75,12 @@ def plain(label: str) -> str:
     return re.sub(r"[${}_^]|\\[a-z]+ ?", "", label)
 
 
-def content_of(run: Record, name: str) -> Content:
-    """Add up a histogram over categories."""
-    by_process = run.histograms[name]
+def content_of(run: Record, name: str, most: int = BINS) -> Content:
+    """Add up a histogram over categories; equal bins are merged until there are at most so many."""
+    whole = next(iter(run.histograms[name].values())).axes[1]
+    merge = slice(None) if name in plane.PLANES else _merging(whole, most)
+    by_process: dict[str, Any] = {process: h[:, merge] for process, h in run.histograms[name].items()}
+    varied: dict[str, Any] = {process: h[:, :, merge] for process, h in run.systematics.get(name, {}).items()}
     simulated = [process for process in run.of_kind("simulation") if process in by_process]
     order = sorted(simulated, key=lambda process: process in run.signals)
     measured = [process for process in run.of_kind("data") if process in by_process]
@@ -83,9 +93,16 @@ def content_of(run: Record, name: str) -> Content:
     return Content(
         axis,
         {process: summed(process) for process in order},
-        band(run.config, templates, run.systematics.get(name, {})) if order else None,
+        band(run.config, templates, varied) if order else None,
         np.sum([summed(process) for process in measured], axis=0) if measured else None,
     )
+
+
+def _merging(axis: Any, most: int) -> Any:
+    """Return the slice of a histogram that merges its bins evenly; all as they are where they differ or are few."""
+    n = len(axis)
+    factors = [k for k in range(1, n + 1) if n % k == 0 and n // k <= most]
+    return slice(None) if isinstance(axis, hist.axis.Variable) else slice(None, None, hist.rebin(factors[0]))
 
 
 def numbers(content: Content, table: str = "") -> Numbers:
@@ -124,7 +141,7 @@ def colors(run: Record, processes: list[str]) -> list[str]:
     return [given.get(name) or next(free) for name in processes]
 
 
-def _draw(run: Record, content: Content) -> matplotlib.figure.Figure:
+def _draw(run: Record, name: str, content: Content) -> matplotlib.figure.Figure:
     ratio = content.data is not None and content.band is not None
     canvas, axes = plt.subplots(
         2 if ratio else 1, 1, figsize=(SIZE[0], SIZE[1] + 1.6 * ratio), sharex=True, squeeze=False,
@@ -133,6 +150,9 @@ def _draw(run: Record, content: Content) -> matplotlib.figure.Figure:
     main = axes[0, 0]
     fill(main, run, content)
     legend(main)
+    for panel in axes[:, 0]:
+        plane.separate(panel, run, name)
+    plane.explain(main, run, name)
     heading(main, run.config.title, run.luminosity, run.config.sqrt_s)
     if ratio:
         _ratio(axes[1, 0], content)

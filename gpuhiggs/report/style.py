@@ -10,7 +10,8 @@ from typing import Any
 import matplotlib as mpl
 import mplhep
 
-logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # the style names fonts that may be absent
+for _name in ("font_manager", "mathtext"):  # the style names fonts that may be absent, and its own lacks big roots
+    logging.getLogger(f"matplotlib.{_name}").setLevel(logging.ERROR)
 
 COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e76300", "#b9ac70", "#717581", "#92dadd")
 """The ten-colour scheme that CMS recommends: M. A. Petroff, arXiv:2107.02270."""

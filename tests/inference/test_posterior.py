@@ -14,6 +14,7 @@ from gpuhiggs.inference import (
     NormSys,
     ParameterSetting,
     Sample,
+    StatError,
     Workspace,
     asimov,
     counted,
@@ -23,7 +24,7 @@ from gpuhiggs.inference import (
 from gpuhiggs.inference.posterior import sample_posterior
 
 
-def counting(*more: NormSys) -> FlatModel:
+def counting(*more: NormSys | StatError) -> FlatModel:
     samples = (
         Sample(name="s", yields=(1.0,), modifiers=(NormFactor(parameter="mu"),)),
         Sample(name="b", yields=(100.0,), modifiers=more),
@@ -47,11 +48,13 @@ def test_a_flat_prior_on_a_rate_gives_a_gamma() -> None:
     assert found.priors == {"mu": "flat in [-100, 400]"}
 
 
-def test_with_many_events_it_is_the_fit() -> None:
+@pytest.mark.parametrize("profile_bins", [False, True])
+def test_with_many_events_it_is_the_fit(profile_bins: bool) -> None:
     pytest.importorskip("nutpie")
-    model = counting(NormSys(parameter="b", up=1.1, down=1 / 1.1))
+    simulated = [StatError(parameter="gamma", errors=(8.0,))] if profile_bins else []
+    model = counting(NormSys(parameter="b", up=1.1, down=1 / 1.1), *simulated)
     data = asimov(model, {"mu": 50.0})
-    found, best = sample_posterior(model, data, draws=600, tune=300), fit(model, data)
+    found, best = sample_posterior(model, data, draws=600, tune=300, profile_bins=profile_bins), fit(model, data)
     assert found.of("b").std() == pytest.approx(1.0, abs=0.12)
     assert found.of("mu").std() == pytest.approx(best.parameters["mu"].error, rel=0.12)
     assert set(found.to_json()["parameters"]) == {"mu", "b"}  # type: ignore[call-overload]

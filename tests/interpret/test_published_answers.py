@@ -148,6 +148,16 @@ def test_cms_strength() -> None:
     assert mu.error == pytest.approx(0.057, rel=0.15)
 
 
+@pytest.mark.parametrize(
+    ("data", "value", "error"),
+    [("cms-run2-36fb", 1.17, 0.10), ("atlas-run2-80fb", 1.11, 0.085)],  # abstracts of arXiv:1809.10733, 1909.02845
+)
+def test_earlier_combinations(data: str, value: float, error: float) -> None:
+    mu = fit("mu", data).parameters["mu"]
+    assert abs(mu.value - value) < 0.35 * error
+    assert mu.error == pytest.approx(error, rel=0.15)
+
+
 def test_budget() -> None:
     """Auxiliary figure 8: 0.0299 stat, 0.0317 exp and 0.0172 background theory together, 0.0407 signal theory."""
     budget = combine("mu", [published("atlas-run2")], budget=True).budget

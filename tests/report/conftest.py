@@ -9,17 +9,22 @@ from typing import Any
 import pytest
 
 from gpuhiggs.config import RunConfig
-from gpuhiggs.report import command, page, process, record, run_sections
-from gpuhiggs.report.figure import Section
+from gpuhiggs.report import command, couplings, page, process, record, run_sections
+from gpuhiggs.report.figure import Section, Table
+from gpuhiggs.report.numbers import Column, Numbers
 
 MODEL = {
     "histogram": "m4l",
     "edges": [70, 90, 110, 130, 150, 170],
-    "channels": {"untagged": "untagged*", "tagged": "VH* | ttH*"},
+    "channels": {"untagged": "untagged*", "tagged": "V* | ttH*"},
     "signals": ["H"],
     "luminosity_uncertainty": 0.02,
     "normalisations": [{"parameter": "theory_H", "processes": ["H"], "up": 1.1}],
 }
+
+KAPPA = Numbers((Column("kappa", ["kappa_V"], independent=True), Column("value", [1.04])))
+INTERPRETATION = Section("strengths", "Couplings", [Table("parameters", "Fitted couplings", "Words.", KAPPA)])
+"""What stands for the interpretation: with names that a run's own sections have too."""
 
 
 @pytest.fixture(scope="session")
@@ -44,7 +49,7 @@ def finished_config(
         {"name": "sig", "process": "H", "kind": "simulation", "cross_section": 0.04, "files": files["signal"]},
         {"name": "bkg", "process": "ZZ", "kind": "simulation", "cross_section": 0.2, "files": files["background"]},
         {"name": "data", "process": "data", "kind": "data", "primary_dataset": "First", "files": files["data"]},
-        luminosity=1.0, sqrt_s=13, model=MODEL, title="Test",
+        luminosity=1.0, sqrt_s=13, unblind=True, model=MODEL, title="Test",
         processes={"H": {"label": "$H$", "color": "#bd1f01"}, "ZZ": {"label": "$ZZ^*$"}},
     )  # fmt: skip
 
@@ -71,5 +76,6 @@ def reported(finished: Path, sections: list[Section], tmp_path_factory: pytest.T
     folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(run_sections, "full", lambda _: sections)
+        patch.setattr(couplings, "sections", lambda *_: [INTERPRETATION])  # are tested by themselves
         assert command.run([finished], [], folder) == 0
     return folder

@@ -92,6 +92,16 @@ def test_numbers_are_those_of_the_world(sections: list[Section]) -> None:
     assert column(width, "lifetime") * column(width, "width") == pytest.approx(np.full(width.rows, 6.582), rel=1e-3)
 
 
+def test_contour_of_kappa_v_and_kappa_f(sections: list[Section]) -> None:
+    """Figure 4 of Nature 607 (2022) 52: the box around its 95 % contour, to a third of a standard deviation."""
+    (contour,) = named(sections, "kappa_V_kappa_F")
+    outer = column(contour, "contour") == "95 %"
+    for name, low, high, sigma in (("kappa_V", 0.9612, 1.1118, 0.031), ("kappa_F", 0.8353, 1.0797, 0.050)):
+        values = column(contour, name)[outer]
+        assert values.min() == pytest.approx(low, abs=0.35 * sigma)
+        assert values.max() == pytest.approx(high, abs=0.35 * sigma)
+
+
 def test_spectrum_has_the_cross_section() -> None:
     """The bins below 450 GeV have all but a permille of the cross section; gluon fusion peaks near 10 GeV."""
     value, up, down = differential.total_spectrum()

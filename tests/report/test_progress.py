@@ -41,10 +41,10 @@ def test_progress_is_kept_for_other_programs(tmp_path: Path) -> None:
 
 def test_absent_trigger_paths_are_one_line() -> None:
     warnings = [f"{name}: no HLT_{n}: taken as false (in 3 of 3 files)" for n in range(12) for name in ("a", "b")]
-    assert provenance.briefly(["a: 1 of 2 files are processed", *warnings]) == (
+    assert provenance.briefly(["a: 1 of 2 files are processed", *warnings], ["a", "b"]) == (
         "1 of 2 files are processed (a)",
         "12 trigger paths are not in all files, and taken as false there: HLT_0, HLT_1, HLT_2 and 9 more",
     )
-    assert provenance.briefly(warnings[:2]) == (
+    assert provenance.briefly(warnings[:2], ["a", "b"]) == (
         "1 trigger paths are not in all files, and taken as false there: HLT_0",
     )

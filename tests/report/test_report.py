@@ -17,7 +17,7 @@ from gpuhiggs import inference
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.inference import batch
-from gpuhiggs.report import command, files, page, posterior, process
+from gpuhiggs.report import command, couplings, files, page, posterior, process
 from gpuhiggs.report.figure import Figure, Section, Table
 
 FIGURES = {
@@ -101,6 +101,11 @@ def test_event_display_shows_the_event_nearest_to_the_boson(finished_config: Run
     assert event["m4l"] == pytest.approx(m4l[np.argmin(abs(m4l - 125))], abs=1e-3)
 
 
+def test_interpretation_has_names_of_its_own(reported: Path) -> None:
+    assert numbers(reported, "couplings_parameters")["value"]["values"] == [1.04]
+    assert "mu" in numbers(reported, "parameters")["parameter"]["values"]
+
+
 def test_what_is_missing_is_said(reported: Path) -> None:
     text = text_of(reported)
     assert "Not here: Contours of two signal strengths" in text
@@ -135,12 +140,13 @@ def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], s
         command.run([folder], [], tmp_path / "report")
         return text_of(tmp_path / "report")
 
-    def unsampled(*_: Any) -> Any:
+    def unsampled(*_: Any, **__: Any) -> Any:
         msg = "not sampled"
         raise RunError(msg)
 
     monkeypatch.setattr(page, "write_all", undrawn)
     monkeypatch.setattr(posterior, "sample_posterior", unsampled)  # is tested elsewhere, and takes long
+    monkeypatch.setattr(couplings, "sections", lambda *_: [])  # so are these
     return report
 
 

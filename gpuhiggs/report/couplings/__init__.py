@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
+
 from ...errors import GpuhiggsError
 from ..figure import Block, Missing, Section, Words
 
@@ -38,7 +40,8 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
                 Missing(title, "No measurements were given: name some with --data, or a run that ended with a fit.")
             ]
         try:
-            found = maker()
+            with np.errstate(divide="ignore", invalid="ignore"):  # a fit may try where a coupling is zero
+                found = maker()
         except GpuhiggsError as error:
             return [Missing(title, f"{error}.")]
         return found if isinstance(found, list) else [found]
