@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
+from rich import get_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from . import config as configuration
@@ -109,7 +109,7 @@ def samples(folder: Path, n_events: int, workers: int, luminosity: float) -> tup
     pools = {name: int(POOL_MARGIN * find_process(name).cross_section * luminosity * 1000.0) + 100 for name in wanted}
     total = sum(wanted.values()) + sum(pools.values())
     columns = (TextColumn("simulating {task.fields[name]}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(), disable=not Console().is_terminal) as bar:
+    with Progress(*columns, console=get_console(), disable=not get_console().is_terminal) as bar:
         task = bar.add_task("", total=total, name="")
         before = 0
 

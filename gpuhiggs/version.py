@@ -11,6 +11,7 @@ from pathlib import Path
 _DECISIVE = (".py", ".yaml")
 _NOT_ON_WORKERS = {
     "__main__.py",
+    "commands",
     "demo.py",
     "examples",
     "inference",
