@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,6 +30,8 @@ from numba import types
 from . import launch
 from .language import BINS, TALLY, without_literals
 from .launch import Loop, Program
+
+_log = logging.getLogger(__name__)
 
 COMPUTE_CAPABILITY = (9, 0)
 """The architecture that the PTX gate compiles for by default: H100."""
@@ -284,6 +287,7 @@ def binary(
     stem = f"{name}-sm_{compute_capability[0]}{compute_capability[1]}"
     text_path, code_path = folder / f"{stem}.ptx", folder / f"{stem}-{max_registers or 'any'}.cubin"
     if not text_path.exists():
+        _log.info("compiling %s of %s for a GPU", name, program.module)
         text = (
             loop_ptx(program, arguments, compute_capability)
             if isinstance(program, Loop)
@@ -307,8 +311,9 @@ def _entry(text: str) -> str:
 
 def _code(text: str, path: Path, compute_capability: tuple[int, int], max_registers: int | None) -> bytes:
     if not path.exists():
-        linked, _ = link(text, compute_capability, max_registers)
+        linked, why = link(text, compute_capability, max_registers)
         if linked is None:
+            _log.warning("PTX is left to the driver to compile, each time it is loaded: %s", why)
             return text.encode()
         launch.write_once(path, linked)
     return path.read_bytes()
@@ -328,18 +333,15 @@ def compiler_problem() -> str | None:
 def link(
     text: str, compute_capability: tuple[int, int] = COMPUTE_CAPABILITY, max_registers: int | None = None
 ) -> tuple[bytes | None, str]:
-    """Assemble PTX to a cubin; return it, None without nvJitLink, and what the assembler says: registers, stack."""
+    """Assemble PTX to a cubin; return it, or None, and what the assembler says: registers and stack, or why not."""
     try:
         from cuda.bindings import nvjitlink
         from cuda.core import Linker, LinkerOptions, ObjectCode
 
         nvjitlink.version()
-    except Exception as error:  # a package or its library that is not there, in whatever way
-        return None, f"no nvJitLink: {type(error).__name__}: {error}"
-    options = LinkerOptions(
-        arch=f"sm_{compute_capability[0]}{compute_capability[1]}",
-        max_register_count=max_registers,
-        ptxas_options=["-v"],
-    )
-    linker = Linker(ObjectCode.from_ptx(text.encode()), options=options)
-    return bytes(linker.link("cubin").code), linker.get_info_log()
+        architecture = f"sm_{compute_capability[0]}{compute_capability[1]}"
+        options = LinkerOptions(arch=architecture, max_register_count=max_registers, ptxas_options=["-v"])
+        linker = Linker(ObjectCode.from_ptx(text.encode()), options=options)
+        return bytes(linker.link("cubin").code), linker.get_info_log()
+    except Exception as error:  # a package or its library that is not there, or another one, in whatever way
+        return None, f"{type(error).__name__}: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -133,7 +134,7 @@ def writing(path: Path, recipe: str | None = None, format: Format = "ttree") -> 
     path
         The file; one that exists is replaced.
     recipe
-        Kept in the file, for :func:`read_recipe`.
+        Kept in the file, for :func:`read_recipe`; files of one recipe have one unique identifier (UUID).
     format
         ``ttree`` or ``rntuple``.
 
@@ -142,7 +143,8 @@ def writing(path: Path, recipe: str | None = None, format: Format = "ttree") -> 
     FileError, RunError
         As :func:`replacing`.
     """
-    with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSION) as file:
+    identifier = {} if recipe is None else {"uuid_function": lambda: uuid.uuid5(uuid.NAMESPACE_URL, recipe)}
+    with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSION, **identifier) as file:
         writer = EventWriter(file, format)
         yield writer
         writer.finish()

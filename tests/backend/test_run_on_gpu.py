@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuhiggs import engine
+import gpuhiggs
+from gpuhiggs import backend, cluster, engine, examples
 from gpuhiggs.backend import choice
 from gpuhiggs.backend.cuda import Cuda
 from gpuhiggs.config import RunConfig, with_execution
+from gpuhiggs.report import workforce
 from gpuhiggs.work import threaded
 from tests.backend.fake_card import FakeCard
 
@@ -52,6 +55,44 @@ def test_one_digest(configs: tuple[RunConfig, RunConfig], card: FakeCard) -> Non
         assert len(selected["entry"]) > 0
         for name, values in selected.items():
             np.testing.assert_array_equal(found.selected[key][name], values, strict=True)
+
+
+def test_one_gpu_has_threads_that_read_for_it(
+    configs: tuple[RunConfig, RunConfig], card: FakeCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backend, "gpus", lambda: [None])
+    cpu, gpu = configs
+    with workforce.mapping(3, device="cuda") as mapper:
+        found = engine.run(gpu, mapper)
+    assert found.counts.digest() == engine.run(cpu).counts.digest()
+    assert card.launched == 3 * 8
+
+
+def test_several_gpus_have_a_process_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    @contextlib.contextmanager
+    def start(threads: int) -> Iterator[None]:
+        asked.append(threads)
+        yield
+
+    monkeypatch.setattr(backend, "gpus", lambda: [None] * 4)
+    monkeypatch.setattr(cluster, "cuda", start)
+    with workforce.mapping(10, device="cuda"):
+        assert asked == [3]
+
+
+def test_a_channel_of_the_users_own(configs: tuple[RunConfig, RunConfig], card: FakeCard) -> None:
+    """Its histograms are records of their own, filled with and without a weight."""
+    files = configs[0].datasets[0].files
+    dimuon = Path(examples.__file__).with_name("dimuon.py")
+    for simulation in (False, True):
+        expected = gpuhiggs.run(dimuon, files, simulation=simulation)
+        found = gpuhiggs.run(dimuon, files, simulation=simulation, device="cuda", threads=2)
+        assert found.digest == expected.digest
+        assert found["mass"] == expected["mass"]
+        assert np.asarray(found["mass"].values()).sum() > 0
+        assert found.cutflow == expected.cutflow
 
 
 def test_a_gpu_that_fails_in_mid_run(configs: tuple[RunConfig, RunConfig], card: FakeCard) -> None:

@@ -11,9 +11,9 @@ from ...interpret.tables import load
 from ..figure import Table
 from ..numbers import Column, Errors, Numbers, symmetric
 from . import differential
+from .branching import branching_numbers, measured_branching
 from .coupling_modifiers import MASSES, VACUUM, interval_numbers
 from .fits import Fits
-from .predictions import branching_numbers, measured_branching
 
 MODELS = (
     "mu", "mu-production", "mu-decay", "kappa-vf", "kappa-resolved", "kappa-effective", "kappa-bsm-decays",
