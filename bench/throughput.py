@@ -24,7 +24,7 @@ from typing import Any
 
 from bench import in_memory
 from bench.channels import CASES
-from gpuhiggs import channels, processing
+from gpuhiggs import channels, preparation, processing
 from gpuhiggs.kernels import launch_cuda
 
 MIXES = (0.02, 0.40)
@@ -71,12 +71,8 @@ def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[s
     case = CASES[channel]
     prepared = in_memory.prepare(case.selection)
     columns = case.make(n_events, preselected)
-    seconds = []
-    for _ in range(repeat + 1):  # the first call warms up
-        began = time.process_time()
-        counts, selected = processing.run_kernel(prepared, columns, n_events)
-        seconds.append(time.process_time() - began)
-    seconds = seconds[1:]
+    counts, selected = processing.run_kernel(prepared, columns, n_events)  # the first call warms up
+    seconds = [timed(prepared, columns, n_events) for _ in range(repeat)]
     return {
         "selection": case.selection,
         "preselected": preselected,
@@ -87,6 +83,13 @@ def rate(channel: str, n_events: int, preselected: float, repeat: int) -> dict[s
         "worst_million_events_per_s": n_events / max(seconds) / 1e6,
         "digest": counts.digest(),
     }
+
+
+def timed(prepared: preparation.Prepared, columns: Any, n_events: int) -> float:
+    """Return the processor time that a kernel takes for its events."""
+    began = time.process_time()
+    processing.run_kernel(prepared, columns, n_events)
+    return time.process_time() - began
 
 
 def machine() -> dict[str, Any]:

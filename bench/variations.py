@@ -2,8 +2,9 @@
 
     python -m bench.variations [--events 50000] [--repeat 7] [--json bench/results/variations.json]
 
-The four-lepton channel on generated events, 40 % of them preselected, columns in memory; beside it the same with the
-nominal alone. CPU time of the thread, median and slowest: other jobs may share the machine.
+The 4ℓ and WW channels on generated events, 40 % of them preselected, columns in memory; beside it the same with the
+nominal alone. In WW all ten histograms are filled with every variation; in 4ℓ four are, six are N-1. CPU time of the
+thread, median and slowest: other jobs may share the machine.
 """
 
 from __future__ import annotations
@@ -17,11 +18,11 @@ from typing import Any
 
 import numpy as np
 
-from bench import generate, in_memory
+from bench import in_memory
+from bench.channels import CASES
 from bench.throughput import machine
 from gpuhiggs import config, preparation, processing, variations
 from gpuhiggs.config import RunConfig
-from gpuhiggs.kernels import four_lepton
 
 PRESELECTED = 0.4
 SHIFTS: dict[str, Any] = {
@@ -38,10 +39,10 @@ SETS = {"pdf": {"branch": "LHEPdfWeight", "members": "1-99", "reference": 0, "co
 """A hundred weights."""
 
 
-def prepare(declared: dict[str, Any] | None) -> preparation.Prepared:
-    """Return the channel with some variations, on all of its histograms but one: ten."""
+def prepare(declared: dict[str, Any] | None, selection: str = in_memory.CMS) -> preparation.Prepared:
+    """Return a channel with some variations."""
     dataset = {"name": "events", "process": "events", "kind": "simulation", "files": ["memory"], "cross_section": None}
-    raw = {"selection": config.shipped_selection(in_memory.CMS), "datasets": [dataset], "variations": declared}
+    raw = {"selection": config.shipped_selection(selection), "datasets": [dataset], "variations": declared}
     return preparation.prepare(config.validate(RunConfig, raw, "bench").model_dump_json(by_alias=True), "events")
 
 
@@ -55,6 +56,21 @@ def timed(made: preparation.Prepared, columns: Any, n: int, branches: Any, repea
     return seconds[1:], digest
 
 
+def channel_cases(channel: str, n: int) -> tuple[Any, dict[str, tuple[preparation.Prepared, Any]]]:
+    """Return a channel's columns, and what it is run with: the nominal alone, shifts, shifts and weights."""
+    case = CASES[channel]
+    made = prepare(None, case.selection)
+    histograms = [spec.name for spec in made.specs][:10]
+    weights = np.random.default_rng(1).normal(1, 0.1, 100 * n).astype(np.float32)
+    shifts = prepare({"shifts": SHIFTS, "histograms": histograms}, case.selection)
+    both = prepare({"shifts": SHIFTS, "sets": SETS, "histograms": histograms}, case.selection)
+    return case.make(n, PRESELECTED, 1), {
+        "nominal": (made, None),
+        "40 shifts": (shifts, None),
+        "40 shifts, 100 weights": (both, variations.branches([weights], [100])),
+    }
+
+
 def main() -> None:
     """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -63,31 +79,22 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
     n = arguments.events
-    histograms = list(four_lepton.HISTOGRAMS[:10])
-    columns = generate.four_lepton(n, PRESELECTED)
-    weights = np.random.default_rng(1).normal(1, 0.1, 100 * n).astype(np.float32)
-    cases = {
-        "nominal": (prepare(None), None),
-        "40 shifts": (prepare({"shifts": SHIFTS, "histograms": histograms}), None),
-        "40 shifts, 100 weights": (
-            prepare({"shifts": SHIFTS, "sets": SETS, "histograms": histograms}),
-            variations.branches([weights], [100]),
-        ),
-    }
     result: dict[str, Any] = {"machine": machine(), "events": n, "preselected": PRESELECTED, "cases": {}}
-    for name, (made, branches) in cases.items():
-        seconds, digest = timed(made, columns, n, branches, arguments.repeat)
-        row = {
-            "seconds": seconds,
-            "median_us_per_preselected_event": statistics.median(seconds) / (n * PRESELECTED) * 1e6,
-            "worst_us_per_preselected_event": max(seconds) / (n * PRESELECTED) * 1e6,
-            "digest": digest,
-        }
-        result["cases"][name] = row
-        print(
-            f"{name:24} {row['median_us_per_preselected_event']:6.2f} µs a preselected event, "
-            f"slowest {row['worst_us_per_preselected_event']:.2f}"
-        )
+    for channel in ("four_lepton", "dilepton"):
+        columns, cases = channel_cases(channel, n)
+        for name, (made, branches) in cases.items():
+            seconds, digest = timed(made, columns, n, branches, arguments.repeat)
+            row = {
+                "seconds": seconds,
+                "median_us_per_preselected_event": statistics.median(seconds) / (n * PRESELECTED) * 1e6,
+                "worst_us_per_preselected_event": max(seconds) / (n * PRESELECTED) * 1e6,
+                "digest": digest,
+            }
+            result["cases"][f"{channel}: {name}"] = row
+            print(
+                f"{channel:12} {name:24} {row['median_us_per_preselected_event']:6.2f} µs a preselected event, "
+                f"slowest {row['worst_us_per_preselected_event']:.2f}"
+            )
     if arguments.json:
         arguments.json.write_text(json.dumps(result, indent=1) + "\n")
 

@@ -92,8 +92,18 @@ def shown_steps(blind: BlindConfig, steps: Sequence[str]) -> int:
     return steps.index(blind.last_step) + 1
 
 
+def shown(
+    blind: BlindConfig | None, categories: Sequence[str], selected: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Leave out the selected events that nobody is to see; see :func:`shown_rows`."""
+    if blind is None:
+        return dict(selected)
+    rows = shown_rows(blind, categories, selected)
+    return {name: values[rows] for name, values in selected.items()}
+
+
 def shown_rows(blind: BlindConfig, categories: Sequence[str], selected: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Return which selected events may be written.
+    """Return which selected events may be seen.
 
     Parameters
     ----------

@@ -66,14 +66,15 @@ def calibrate(
     """
     found = {}
     for name, one in calibrations.items():
-        columns, found[name] = _one(one, columns, branches, n_events, path, wanted)
+        if one.moves or one.columns:  # of data there may be nothing to do
+            columns, found[name] = _one(one, columns, branches, n_events, path, wanted)
     return Calibrated(columns, found)
 
 
 def reach(found: Mapping[str, np.ndarray], columns: Any, names: Sequence[str]) -> dict[str, float]:
     """Return the largest factor by which columns raise the pt of an object, by class, of those among *names*."""
     largest = {}
-    for name in names:
+    for name in found.keys() & set(names):
         pt = getattr(columns, COLLECTIONS[name]).pt
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.nan_to_num(found[name].astype(np.float64) / pt, nan=1.0)

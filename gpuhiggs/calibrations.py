@@ -7,6 +7,7 @@ Variations ask the :class:`Calibrator` of a class of objects for columns while t
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -19,6 +20,7 @@ from .corrections import CorrectionConfig, Library, compile_declared
 from .errors import ConfigError
 from .kernels import calibration as kernel
 
+_WORD = re.compile(r"[A-Za-z_]\w*")
 _VARIED = "varied"
 """The quantity of what comes after the nominal steps."""
 
@@ -77,8 +79,21 @@ class Calibrator:
     """(run, slot) of each column, in the order in which they were asked for."""
 
     def __post_init__(self) -> None:
-        self.quantities = (*kernel.QUANTITIES, *self.config.inputs, *self.config.steps, _VARIED)
+        wanted = None if self.simulation else self._used()
+        self.inputs = {name: branch for name, branch in self.config.inputs.items() if wanted is None or name in wanted}
+        self.quantities = (*kernel.QUANTITIES, *self.inputs, *self.config.steps, _VARIED)
+        self._nominal: dict[str, _Row] = {}
         self.runs.append((False, tuple(self._rows({}))))
+
+    def _used(self) -> set[str]:
+        """Return the names in the steps that happen: data do not have what only simulation's steps ask for."""
+        found: set[str] = set()
+        for step in self.config.steps.values():
+            if step.happens(simulation=self.simulation):
+                columns = (step.correction or {}).get("columns", {})
+                texts = (step.formula or "", step.where or "", *map(str, columns.values()), *(step.random or ()))
+                found.update(*(_WORD.findall(text) for text in texts))
+        return found
 
     @property
     def weights(self) -> tuple[str, ...]:
@@ -89,14 +104,18 @@ class Calibrator:
 
     def _rows(self, changed: Mapping[str, StepConfig]) -> list[_Row]:
         """Return the rows of all steps, some of them changed."""
-        known = [*kernel.QUANTITIES, *self.config.inputs]
+        known = [*kernel.QUANTITIES, *self.inputs]
         rows = []
         for name, declared in self.config.steps.items():
             if declared.happens(simulation=self.simulation):
-                step = changed.get(name, declared)
-                if math.isnan(step.otherwise):  # objects that do not vary keep the nominal, found first
-                    rows.append(self._row(name, declared, known)._replace(kind=kernel.KEEP))
-                rows.append(self._row(name, step, known))
+                if name not in self._nominal:
+                    self._nominal[name] = self._row(name, declared, known)
+                row = self._nominal[name]
+                if name in changed:
+                    if math.isnan(changed[name].otherwise):  # objects that do not vary keep the nominal, found first
+                        rows.append(row._replace(kind=kernel.KEEP))
+                    row = self._row(name, changed[name], known)
+                rows.append(row)
                 known.append(name)
         return rows
 
@@ -147,7 +166,7 @@ class Calibrator:
     def relative(self, raw: dict[str, Any], sign: float, place: str) -> int:
         """Return the column of the pt moved by a relative size, which a correction gives of the calibrated object."""
         steps = [name for name, step in self.config.steps.items() if step.happens(simulation=self.simulation)]
-        root = self._correction(raw, [*kernel.QUANTITIES, *self.config.inputs, *steps], place)
+        root = self._correction(raw, [*kernel.QUANTITIES, *self.inputs, *steps], place)
         row = _Row(kernel.RELATIVE, root, self.quantities.index(_VARIED), kernel.ALWAYS, 1.0, sign, place)
         return self._column((True, (row,)), kernel.PT)
 
@@ -205,7 +224,7 @@ class Calibrator:
         )
         moves = any(step.scales_pt and step.happens(simulation=self.simulation) for step in self.config.steps.values())
         return Calibration(
-            self.name, self.config.inputs, tuple(row.step for row in rows), tables, moves, self.config.met_pt_min
+            self.name, self.inputs, tuple(row.step for row in rows), tables, moves, self.config.met_pt_min
         )
 
 

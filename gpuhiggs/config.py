@@ -64,7 +64,7 @@ class ClassifierConfig(Model):
     """A classifier inside the kernel, and the parts into which its score divides each category."""
 
     file: str | None = None
-    """The model, JSON; none where features are only recorded."""
+    """The model, JSON, or one of the package, ``shipped://NAME``; none where features are only recorded."""
     output: str | None = None
     """The score that counts; by default the model's first."""
     boundaries: tuple[float, ...] = Field(default=(), max_length=31)
@@ -231,6 +231,12 @@ class RunConfig(Model):
     """What figures say beside the experiment's name, such as "CMS Open Data"."""
     sqrt_s: float | None = Field(default=None, gt=0)
     """Centre-of-mass energy in TeV, which figures say too."""
+
+    @property
+    def divided_model(self) -> ModelConfig | None:
+        """The model with its channels divided by the selection's classifier, where there is one."""
+        classifier = self.selection.classifier
+        return self.model and self.model.divided(1 if classifier is None else 1 + len(classifier.boundaries))
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -33,12 +33,16 @@ class FreeConfig(Model):
 class SmoothConfig(Model):
     """Backgrounds that together are a smooth spectrum, which each channel's own data determine.
 
-    The simulated spectrum is taken as exp(polynomial of *degree*), and the data choose its normalisation and a
-    polynomial of the same degree around it: no error of luminosity, normalisation or simulated statistics is left.
+    The simulated spectrum of all channels is taken as exp(polynomial of *degree*); in each channel the data choose its
+    normalisation and a polynomial of the same degree around it. No error of luminosity, normalisation or simulated
+    statistics is left.
     """
 
     processes: tuple[str, ...] = Field(min_length=1)
     degree: int = Field(ge=1, le=5)
+
+
+M = TypeVar("M", NormalisationConfig, FreeConfig)
 
 
 class RegionConfig(Model):
@@ -50,6 +54,8 @@ class RegionConfig(Model):
     """Another one than the model's."""
     edges: tuple[float, ...] | None = Field(default=None, min_length=2)
     """Other ones than the model's."""
+    divided: bool = False
+    """Whether each part of the score of the selection's classifier is a channel of its own; else they are added up."""
 
     @model_validator(mode="before")
     @classmethod
@@ -96,6 +102,28 @@ class ModelConfig(Model):
     def edges_of(self, channel: str) -> tuple[float, ...]:
         """Return the bins of a channel."""
         return self.channels[channel].edges or self.edges
+
+    def divided(self, parts: int) -> ModelConfig:
+        """Return the model with a channel ``NAME_k`` for each part k of a classifier's score, where it is divided."""
+        if parts == 1:
+            return self
+        channels: dict[str, RegionConfig] = {}
+        made: dict[str, tuple[str, ...]] = {}
+        for name, region in self.channels.items():
+            scores = {f"{name}_{k}": str(k) for k in range(parts)} if region.divided else {name: "*"}
+            made[name] = tuple(scores)
+            for new, score in scores.items():
+                patterns = [p.strip() for p in region.categories.split("|")]
+                categories = " | ".join(p if " score " in p else f"{p} score {score}" for p in patterns)
+                channels[new] = region.model_copy(update={"categories": categories, "divided": False})
+
+        def those(entry: M) -> M:
+            if entry.channels is None:
+                return entry
+            return entry.model_copy(update={"channels": tuple(n for c in entry.channels for n in made.get(c, (c,)))})
+
+        changed = {"free": tuple(map(those, self.free)), "normalisations": tuple(map(those, self.normalisations))}
+        return self.model_copy(update={"channels": channels, **changed})
 
     @property
     def histograms(self) -> tuple[str, ...]:

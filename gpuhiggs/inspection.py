@@ -7,6 +7,7 @@ import itertools
 from . import variations
 from .books import stamp
 from .catalogue import luminosity
+from .classify.scoring import trained_on
 from .errors import ConfigError, SchemaError
 from .preparation import Prepared, opened_at
 from .read import ColumnCache, EventFile, Resolved, ranges
@@ -26,6 +27,7 @@ def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> 
     """
     dataset, request = prepared.dataset, prepared.request
     with opened_at(prepared, path, cache) as events:
+        _require_unseen(prepared, events, path)
         resolved = events.resolve(request)
         _require_branches(prepared, events)
         _require_own_trigger(prepared, resolved, path)
@@ -39,6 +41,17 @@ def inspect(prepared: Prepared, path: str, cache: ColumnCache | None = None) -> 
     if dataset.cross_section and dataset.sum_of_weights is None:
         _require_own_weights(dataset.name, path, weights)
     return info
+
+
+def _require_unseen(prepared: Prepared, events: EventFile, path: str) -> None:
+    """Refuse simulation that the selection's classifier was trained on: it knows these events better than others."""
+    classifier = prepared.config.selection.classifier
+    if prepared.request.simulation and events.uuid in trained_on(classifier):
+        msg = (
+            f"{path}: the classifier {classifier.file if classifier else ''} was trained on these events; "
+            "analyse others, such as a simulation with another seed"
+        )
+        raise ConfigError(msg)
 
 
 def _require_own_weights(name: str, path: str, weights: float | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .kernels import four_vector as p4
 from .kernels import real
 from .kernels.histogram import Histogram, fill, fill_category, fill_if, passed, regular, variable
+from .kernels.kept import keep
 from .kernels.language import (
     Bool,
     Float32,
@@ -47,6 +48,7 @@ __all__ = [
     "fill",
     "fill_category",
     "fill_if",
+    "keep",
     "local",
     "local_int",
     "p4",

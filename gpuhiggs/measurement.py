@@ -80,7 +80,7 @@ def check(config: RunConfig) -> None:
     ConfigError
         If its bins, categories or uncertainties do not fit; nothing if there is no model.
     """
-    model = config.model
+    model = config.divided_model
     if model is None:
         return
     specs = {spec.name: spec for spec in channels.find(config.selection.channel).histograms(config.selection)}
@@ -143,7 +143,7 @@ def measure(
     InputError
         If the templates cannot be fitted: no events, data where nothing is expected.
     """
-    model = config.model
+    model = config.divided_model
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)

@@ -227,10 +227,10 @@ def run_kernel(
 def _selected(prepared: Prepared, out: Any, record: bool) -> dict[str, np.ndarray]:
     """Return the selected events by field, and with their features where these are recorded."""
     n = min(int(out.selected.n[0]), out.selected.capacity)
-    names = (name for name in out.selected._fields if name not in ("n", "capacity", "features"))
+    names = (name for name in out.selected._fields if name not in ("n", "capacity", "features", "values"))
     selected: dict[str, np.ndarray] = {name: getattr(out.selected, name)[:n] for name in names}
     if record:
         columns = (*prepared.channel.features, "score")
         features = out.selected.features.reshape(-1, len(columns))[:n]
         selected |= {name: features[:, i] for i, name in enumerate(columns)}
-    return selected
+    return selected | prepared.channel.kept(out, n)

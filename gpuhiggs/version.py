@@ -12,7 +12,7 @@ _DECISIVE = (".py", ".yaml")
 _NOT_ON_WORKERS = {
     "__main__.py",
     "commands",
-    "demo.py",
+    "demo",
     "examples",
     "inference",
     "interpret",

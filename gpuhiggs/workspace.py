@@ -54,7 +54,7 @@ def build(
         counted = {}
     shapes = _shapes(config, model, templates, varied)
     if model.smooth is not None:
-        templates = smooth_background.merge(templates, model.smooth.processes, model.smooth.degree)
+        templates = smooth_background.merge(templates, model.smooth.processes, model.smooth.degree, counted or None)
     workspace = inference.build_workspace(
         templates,
         signals=[name for name in model.signals if any(name in by_process for by_process in templates.values())],

@@ -10,36 +10,102 @@ import numpy as np
 import pytest
 
 from gpuhiggs import config, demo, inference
+from gpuhiggs.demo import analysis, samples
 from gpuhiggs.errors import InputError
 from gpuhiggs.report import process
 
 pytest.importorskip("pythia8mc", reason="the simulation needs gpuhiggs[demo]")
+pytestmark = pytest.mark.timeout(900)  # of three channels, compilation included, on a machine that others use too
 
 N_EVENTS = 2000
 LUMINOSITY = 10.0
 
 
+COARSE: dict[str, dict[str, Any]] = {
+    "four_lepton": {"channels": {"4l": "*"}, "edges": [106, 118, 130, 140]},
+    "diphoton": {
+        "channels": {"0j": "ggF 0j *", "rest": "ggF 1j * | ggF 2j * | ggF boosted * | VBF * | ttH-* | ?H-*"},
+        "edges": [105, 115, 120, 122, 124, 126, 128, 130, 135, 145, 160],
+        "productions": {"mu_ggH": ["ggH"], "mu_other": ["VBF", "VH", "ttH"]},
+    },
+    "dilepton": {
+        "histogram": "m_ll",
+        "edges": [12, 55, 210],
+        "channels": {"SR": "SR *", "top": "top *", "other": "DYtautau * | WW *"},
+        "free": [{"parameter": "top", "processes": ["top"]}],
+        "productions": {},
+    },
+}
+"""Models for few events."""
+
+
+def coarse(name: str) -> analysis.Analysis:
+    """Return an analysis with few bins, and the uncertainties that need no name of a channel."""
+    raw = load(name).model_dump(exclude_unset=True)
+    kept = [entry for entry in raw["model"]["normalisations"] if "channels" not in entry]
+    raw["model"] |= {**COARSE[name], "normalisations": kept}
+    return analysis.Analysis.model_validate(raw)
+
+
+load = analysis.load
+
+
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished demo, coarse enough for its few events: all final states together, in three bins."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished demo of all channels; its simulation was asked for again."""
     place = tmp_path_factory.mktemp("demo") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(demo.MODEL, "channels", {"4l": "*"})
-        patch.setitem(demo.MODEL, "edges", [106, 118, 130, 140])
-        patch.setitem(demo.MODEL, "normalisations", demo.MODEL["normalisations"][:2])
+        patch.setattr(analysis, "load", coarse)
+        patch.setattr(demo.combination, "MODELS", ("mu", "kappa-vf"))
+        patch.setattr(demo.combination, "PLANE_POINTS", 5)
         patch.chdir(place.parent)
         assert demo.run(Path("out"), n_events=N_EVENTS, workers=1, luminosity=LUMINOSITY) == 0
-        made = {path: path.stat().st_mtime_ns for path in (place / "simulation").glob("*4l*.root")}
-        digest = (place / "digest.txt").read_text()
-        assert demo.run(place, n_events=N_EVENTS, workers=2, luminosity=LUMINOSITY) == 0
+        made = {path: path.stat().st_mtime_ns for path in (place / "simulation").glob("*.root")}
+        analyses = {name: coarse(name) for name in analysis.NAMES}
+        samples.make(analyses, place / "simulation", n_events=N_EVENTS, workers=2, luminosity=LUMINOSITY)
     assert {path: path.stat().st_mtime_ns for path in made} == made, "the simulation was made again"
-    assert (place / "digest.txt").read_text() == digest, "another number of workers gave other sums"
     return place
+
+
+@pytest.fixture(scope="module")
+def folder(whole: Path) -> Path:
+    return whole / "four_lepton"
 
 
 @pytest.fixture(scope="module")
 def results(folder: Path) -> Any:
     return json.loads((folder / "results.json").read_text())
+
+
+@pytest.mark.parametrize("channel", analysis.NAMES)
+def test_every_channel_is_a_run(whole: Path, channel: str) -> None:
+    found = json.loads((whole / channel / "results.json").read_text())["fit"]
+    assert found["expected"]["parameters"]["mu"]["value"] == pytest.approx(1.0, abs=1e-3)
+    mu = found["observed"]["parameters"]["mu"]
+    assert found["observed"]["converged"]
+    assert abs(mu["value"] - 1.0) < 4 * mu["error"]
+    assert (whole / channel / "report.html").exists()
+
+
+def test_channels_are_combined(whole: Path) -> None:
+    found = json.loads((whole / "combination" / "results.json").read_text())
+    assert set(found["channels"]) == set(analysis.NAMES)
+    assert found["fit"]["expected"]["parameters"]["mu"]["value"] == pytest.approx(1.0, abs=1e-3)
+    errors = [channel["mu"]["error"] for channel in found["channels"].values()]
+    assert found["fit"]["observed"]["parameters"]["mu"]["error"] < min(errors)
+    wanted = {"mu_ZZ", "mu_WW", "mu_ggH_gammagamma", "mu_other_gammagamma"}
+    assert set(found["strengths"]["names"]) == wanted
+    assert np.shape(found["strengths"]["correlation"]) == (len(wanted), len(wanted))
+    kappa = found["models"]["kappa-vf"]["parameters"]
+    assert abs(kappa["kappa_V"]["value"] - 1.0) < 4 * kappa["kappa_V"]["error"]
+    assert np.shape(found["plane"]["rise"]) == (5, 5)
+    assert not found["warnings"]
+
+
+def test_what_the_pseudo_data_are_made_of(whole: Path) -> None:
+    truth = json.loads((whole / "simulation" / "diphoton-pseudo-data.root.truth.json").read_text())["processes"]
+    assert truth["ggH_gamgam"]["recorded"] < truth["ggH_gamgam"]["expected"]
+    assert truth["qq_gamgam"]["drawn"] > int(0.8 * N_EVENTS), "more than were simulated"
 
 
 def test_asimov_fit_gives_one(results: Any) -> None:
@@ -111,6 +177,12 @@ def test_pulls_of_many_toys(folder: Path) -> None:
     pulls = np.array([(mu.value - 1) / mu.error for mu in fits])
     assert abs(values.mean() - 1) < 3 * values.std() / np.sqrt(200) + 0.05  # with few events the estimate is skewed
     assert pulls.std() == pytest.approx(1.0, abs=0.2)
+
+
+@pytest.mark.parametrize("channels", [["bb"], [], ["4l", "4l"]])
+def test_channels_that_are_not_there(tmp_path: Path, channels: list[str]) -> None:
+    with pytest.raises(InputError, match="expected some of 4l, gg, ww, each once"):
+        demo.run(tmp_path / "out", n_events=2000, workers=1, channels=channels)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from gpuhiggs import config, engine, normalisation, skim, work
+from gpuhiggs import books, config, engine, normalisation, skim, work
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import ConfigError, MissingExtraError, RunError
 from gpuhiggs.report import page, process
@@ -129,6 +129,43 @@ def test_chunks_and_order_do_not_matter(
     for name, values in _root(tmp_path / "one" / "mc.root").items():
         np.testing.assert_array_equal(_root(tmp_path / "other" / "mc.root")[name], values, strict=True)
     assert all(not selected for selected in tally.selected.values())  # nothing stays in the client's memory
+
+
+def _in_halves_too(function: Callable[[Any], Any], queue: work.Work) -> Iterator[Any]:
+    """Do half of an item, then all of it, then the other half; or only the halves."""
+    for number, argument in enumerate(iter(queue.take, None)):
+        first, *second = queue.split(argument)
+        yield from map(function, [first, *([argument] if number % 2 else []), *second])
+
+
+def test_stragglers_in_halves_do_not_matter(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(books, "SPLIT_AT_LEAST", 2)
+    loaded = _config(four_muon_config, sample, chunk_size=20, skim=["parquet"])
+    one, _ = _skim(loaded, tmp_path / "one")
+    other, _ = _skim(loaded, tmp_path / "other", _in_halves_too)
+    assert one.counts.digest() == other.counts.digest()
+    assert (tmp_path / "one" / "mc.parquet").read_bytes() == (tmp_path / "other" / "mc.parquet").read_bytes()
+
+
+def test_logical_names_are_found_by_redirectors(
+    four_muon_config: Callable[..., RunConfig], sample: list[Path], tmp_path: Path
+) -> None:
+    """Two folders stand for redirectors; the first has neither file."""
+    plain, _ = _skim(_config(four_muon_config, sample, skim=["parquet"]), tmp_path / "plain")
+    names = [Path(f"/store/mc/{path.name}") for path in sample]
+    for name, path in zip(names, sample, strict=True):
+        place = tmp_path / f"site{name}"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.symlink_to(path)
+    redirectors = (f"{tmp_path}/nowhere/", f"{tmp_path}/site/")
+    tally, [written] = _skim(
+        _config(four_muon_config, names, skim=["parquet"], redirectors=redirectors), tmp_path / "found"
+    )
+    assert not tally.failures
+    assert tally.counts.digest() == plain.counts.digest()
+    assert written.events == len(_parquet(tmp_path / "plain" / "mc.parquet")["event"])
 
 
 def test_leaving_out(four_muon_config: Callable[..., RunConfig], sample: list[Path]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import RunError
 from ..kernels import launch_cuda
 from ..kernels.block import CELLS
 from ..kernels.language import BINS, SUMS, TALLY, WORST, leaves
@@ -39,11 +40,6 @@ class Cells(NamedTuple):
     """Cells that add up; of those after them the worst launch counts."""
     n: int
 
-    @property
-    def level(self) -> int:
-        """Up to which role sums are in shared memory."""
-        return launch_cuda.LEVELS[self.kernel]
-
 
 def cells(out: Any, tables: Any, n_rows: int, kernel: str | None = None) -> Cells:
     """Lay the sums of a call out.
@@ -55,6 +51,11 @@ def cells(out: Any, tables: Any, n_rows: int, kernel: str | None = None) -> Cell
     kernel
         PROCESS or PROCESS_SHARED of :mod:`gpuhiggs.kernels.launch_cuda`; chosen by the sizes if not given: bins of
         histograms are in shared memory if all of them fit.
+
+    Raises
+    ------
+    RunError
+        If a cutflow alone is too large for it.
     """
     found = [
         (leaf.role, part, number, array.size)
@@ -64,6 +65,9 @@ def cells(out: Any, tables: Any, n_rows: int, kernel: str | None = None) -> Cell
     ]
     found.append((SUMS, _GATES, 0, 4 * n_rows))
     sizes = {role: sum(size for other, *_, size in found if other == role) for role in _ORDER}
+    if sizes[TALLY] > CELLS:
+        msg = f"a GPU takes a cutflow of {CELLS // 4} steps, this one has {sizes[TALLY] // 4}"
+        raise RunError(msg)
     if kernel is None:
         fits = sizes[TALLY] + sizes[BINS] <= CELLS
         kernel = launch_cuda.PROCESS_SHARED if fits else launch_cuda.PROCESS

@@ -148,6 +148,7 @@ def _require_parts(path: Path, module: ModuleType, text: str) -> None:
             msg = f"{path}: no {name}: a channel says in `class {name}(NamedTuple)` {wanted}"
             raise ConfigError(msg)
     try:
+        _require_floats(getattr(module, "Selected", None))
         for name in adapter.RESERVED:
             tuple_type: Any = getattr(module, name, None)
             for field, hint in fields(tuple_type).items() if is_tuple_type(tuple_type) else ():
@@ -165,6 +166,18 @@ def _require_parts(path: Path, module: ModuleType, text: str) -> None:
             known = ", ".join(adapter.PASSED[name])
             msg = f"{path}:{line}: {name} takes {', '.join(wrong)}; there is {known}"
             raise ConfigError(msg)
+
+
+def _require_floats(selected: Any) -> None:
+    """Check what is kept of selected events."""
+    if selected is None:
+        return
+    if not is_tuple_type(selected) or not selected._fields or set(fields(selected).values()) != {float}:
+        msg = "Selected: expected a NamedTuple of floats, which `keep(out, event, weight, Selected(…))` keeps"
+        raise TypeError(msg)
+    if taken := {"event", "entry", "weight", "run", "luminosity_block"} & set(selected._fields):
+        msg = f"Selected.{taken.pop()}: the name is taken; it comes with every event"
+        raise TypeError(msg)
 
 
 def _require_field(name: str, field: str, hint: Any, defaults: dict[str, Any]) -> None:

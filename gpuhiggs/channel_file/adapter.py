@@ -35,6 +35,7 @@ import {module} as own
 from gpuhiggs.kernels import fill as sums
 from gpuhiggs.kernels import gate as quality
 from gpuhiggs.kernels.histogram import Cutflow
+from gpuhiggs.kernels.kept import Kept
 from gpuhiggs.kernels.language import Int64, Sums, fields, inlined, scalar
 
 GATES, gate, is_plain = quality.STEPS, quality.gate, quality.is_plain
@@ -47,11 +48,13 @@ class Tables(NamedTuple):
     lumi_mask: quality.LumiMask
 
 
-class Selected(NamedTuple):
+class NoneSelected(NamedTuple):
     n: Int64
     capacity: int
     event: Int64
 
+
+Selected = Kept if hasattr(own, "Selected") else NoneSelected
 
 Inputs = NamedTuple("Inputs", [("events", quality.Events), *fields(own.Inputs).items()])
 Cuts = NamedTuple("Cuts", [("dataset", quality.Dataset), *({cuts}).items()])

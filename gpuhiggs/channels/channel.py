@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from .. import schema
 from ..classify.scoring import scoring
 from ..columns import outputs
@@ -109,6 +111,10 @@ class Channel(NamedTuple):
     def compile(self) -> None:
         """Compile the kernel for the CPU, or load it from the cache."""
         launch.compiled(self.program)
+
+    def kept(self, out: Any, n: int) -> dict[str, np.ndarray]:
+        """Return what else is known of *n* selected events, by name."""
+        return {}
 
     def verify(self, out: Any) -> None:
         """Raise an error if the kernel has met what cannot be counted; called after each launch."""

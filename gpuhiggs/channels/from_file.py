@@ -14,6 +14,7 @@ from ..config import SelectionConfig
 from ..errors import ConfigError, RunError
 from ..kernels import histogram as one
 from ..kernels.fill import FRACTION_BITS, LAUNCH_FILLS, LAYOUT, OFFSET, OFFSET2, Histograms
+from ..kernels.kept import Kept
 from ..kernels.language import fields
 from .channel import Channel
 
@@ -26,8 +27,9 @@ _BARE = "event"
 _EVENTS = {
     "run": "run",
     "luminosity_block": "luminosityBlock",
+    "event": "event",
     "gen_weight": {"branches": "genWeight", "simulation": True},
-}  # the names that NanoAOD has for what the luminosity mask and the generator weight need
+}  # the names that NanoAOD has for what the luminosity mask, skims and the generator weight need
 
 
 class FileChannel(Channel):
@@ -122,9 +124,38 @@ class FileChannel(Channel):
             cutflow=one.Cutflow(
                 np.zeros(4 * len(namespace.STEPS), np.int64), len(namespace.STEPS), np.zeros(3, np.int64)
             ),
-            selected=namespace.Selected(np.zeros(1, np.int64), 0, np.empty(0, np.int64)),
+            selected=self._room(capacity),
             **histograms,
         )
+
+    def _room(self, capacity: int) -> Any:
+        """Return room for selected events, if the file keeps any."""
+        selected = self.program.namespace().Selected
+        if selected is not Kept:
+            return selected(np.zeros(1, np.int64), 0, np.empty(0, np.int64))
+        events, weights = np.empty(capacity, np.int64), np.empty(capacity)
+        return Kept(np.zeros(1, np.int64), capacity, events, weights, np.empty(capacity * len(self._kept_fields)))
+
+    @property
+    def _kept_fields(self) -> tuple[str, ...]:
+        return tuple(self.file.module.Selected._fields)
+
+    def kept(self, out: Any, n: int) -> dict[str, np.ndarray]:
+        """Return what the file keeps of *n* selected events, by the names of its ``Selected``.
+
+        Raises
+        ------
+        RunError
+            If one was kept twice.
+        """
+        selected = out.selected
+        if not isinstance(selected, Kept) or not selected.capacity:
+            return {}
+        if int(selected.n[0]) > n or np.unique(selected.event[:n]).size < n:
+            msg = f"{self.file.path}: an event is kept more than once"
+            raise RunError(msg)
+        values = selected.values[: n * len(self._kept_fields)].reshape(n, -1)
+        return {name: values[:, i] for i, name in enumerate(self._kept_fields)}
 
     def verify(self, out: Any) -> None:
         """Make fills of weight 1 part of the sums; raise an error if a fill could not be counted.

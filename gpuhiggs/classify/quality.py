@@ -65,6 +65,17 @@ def _curve(score: Floats, is_signal: Bools, weight: Floats, grid: Floats) -> Flo
     return found
 
 
+def confusion(scores: Floats, label: NDArray[np.int64], weight: Floats) -> Floats:
+    """Return the share of each class's events that a model takes for each class, shape (classes, classes).
+
+    An event is taken for the class of its highest score, *scores* having shape (events, classes).
+    """
+    n = scores.shape[1]
+    taken = np.argmax(scores, axis=1)
+    counts = np.bincount(label * n + taken, weight, n * n).reshape(n, n)
+    return np.asarray(counts / counts.sum(axis=1, keepdims=True))
+
+
 def kolmogorov_smirnov(a: Floats, weight_a: Floats, b: Floats, weight_b: Floats) -> tuple[float, float]:
     """Return the distance of two weighted distributions, and the chance of a larger one (asymptotic, Smirnov 1948).
 

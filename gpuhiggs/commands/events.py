@@ -93,15 +93,18 @@ def retry(
 
 @app.command(rich_help_panel=EVENTS, epilog="Example: gpuhiggs demo --output my-demo --workers 2")
 def demo(
-    output: Annotated[Path, typer.Option(help="Folder for the simulation and the result.")] = Path("gpuhiggs-demo"),
+    output: Annotated[Path, typer.Option(help="Folder for the simulation and the results.")] = Path("gpuhiggs-demo"),
+    channels: Annotated[str, typer.Option(help="Some of 4l, gg, ww, divided by commas.")] = "4l,gg,ww",
     workers: Annotated[int, typer.Option(min=1, help="Processes.")] = CORES,
-    events: Annotated[int, typer.Option(help="Simulated events for the templates.")] = 30_000,
-    luminosity: Annotated[float, typer.Option(help="Luminosity of the pseudo-data, fb⁻¹.")] = 138.0,
+    events: Annotated[int, typer.Option(help="Size of the simulation: shares of it are a process' events.")] = 30_000,
+    luminosity: Annotated[float, typer.Option(help="Luminosity of the pseudo-data, fb⁻¹.")] = 36.3,
 ) -> None:
-    """Simulate H→4ℓ and its background, process, fit and report: from nothing to a signal strength."""
+    """Simulate H→4ℓ, γγ and WW, process, fit, combine and report: from nothing to couplings."""
     from .. import demo as demonstration
 
-    raise typer.Exit(demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity))
+    chosen = [name.strip() for name in channels.split(",")]
+    status = demonstration.run(output, n_events=events, workers=workers, luminosity=luminosity, channels=chosen)
+    raise typer.Exit(status)
 
 
 @app.command(rich_help_panel=EVENTS, epilog="Example: gpuhiggs simulate campaign.yaml --output simulation --workers 2")

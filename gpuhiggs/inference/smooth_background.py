@@ -25,26 +25,32 @@ NAME = "smooth"
 """The sample that takes the place of the processes."""
 STEP = 0.1
 """What c_k is counted in: only the scale of a parameter."""
-FEWEST = 10.0
-"""Simulated events, effectively, that a channel needs for a shape of its own; fewer, and all channels share theirs."""
-
+LARGEST = 0.95
+"""By how much all c_k together may change a bin."""
 Templates = Mapping[str, Mapping[str, "Hist[Any]"]]
 
 
-def merge(templates: Templates, processes: Collection[str], degree: int) -> dict[str, dict[str, Hist[Any]]]:
-    """Return the templates with *processes* replaced by one smooth sample in every channel, without MC errors."""
+def merge(
+    templates: Templates, processes: Collection[str], degree: int, observed: Mapping[str, Hist[Any]] | None = None
+) -> dict[str, dict[str, Hist[Any]]]:
+    """Return the templates with *processes* replaced by one smooth sample in every channel, without MC errors.
+
+    Channels with the same bins share the shape of their sum: where there are few simulated events, a fit to them alone
+    begins too far from the truth. Where data are given, they set the number of events.
+    """
     found: dict[str, dict[str, Hist[Any]]] = {}
     totals = {channel: _total(by_process, processes) for channel, by_process in templates.items()}
     for channel, by_process in templates.items():
-        axis, (values, variances) = next(iter(by_process.values())).axes[0], totals[channel]
-        shaping = (values, variances)
-        if _effective(values, variances) < FEWEST:
-            alike = [c for c in templates if np.array_equal(_edges(templates[c]), axis.edges)]
-            shaping = _sum([totals[c][0] for c in alike]), _sum([totals[c][1] for c in alike])
-        shape = spectrum(axis.edges, *shaping, degree)
+        axis = next(iter(by_process.values())).axes[0]
+        alike = [c for c in templates if np.array_equal(_edges(templates[c]), axis.edges)]
+        shape = spectrum(axis.edges, _sum([totals[c][0] for c in alike]), _sum([totals[c][1] for c in alike]), degree)
+        rest = {name: h for name, h in by_process.items() if name not in processes}
+        events = totals[channel][0].sum()
+        if observed is not None:
+            events = float(np.sum(observed[channel].values())) - sum(float(np.sum(h.values())) for h in rest.values())
         template: Any = Hist(axis, storage=storage.Weight())
-        template.view().value = shape * (max(values.sum(), 1.0) / shape.sum())
-        found[channel] = {name: h for name, h in by_process.items() if name not in processes} | {NAME: template}
+        template.view().value = shape * (max(events, 1.0) / shape.sum())
+        found[channel] = rest | {NAME: template}
     return found
 
 
@@ -87,7 +93,7 @@ def attach(workspace: Workspace, degree: int) -> Workspace:
 
 
 def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modifier, ...], list[ParameterSetting]]:
-    """Return the factor and the shapes of one channel; the bounds keep every bin's expectation positive."""
+    """Return the factor and the shapes of a channel; the bounds, wider for lower degrees, keep every bin positive."""
     assert channel.edges is not None
     yields = np.asarray(sample.yields)
     polynomials = legendre.legvander(_position(np.asarray(channel.edges)), degree).T
@@ -97,7 +103,7 @@ def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modif
         name, change = f"{NAME}_{channel.name}_{k}", STEP * polynomials[k] * yields
         up, down = tuple((yields + change).tolist()), tuple((yields - change).tolist())
         modifiers.append(HistoSys(parameter=name, up=up, down=down, interpolation="code0"))
-        limit = 0.95 / (STEP * degree)
+        limit = LARGEST / STEP / k / sum(1 / j for j in range(1, degree + 1))
         settings.append(ParameterSetting(name=name, flat=True, bounds=(-limit, limit)))
     return tuple(modifiers), settings
 
@@ -121,7 +127,3 @@ def _sum(arrays: Sequence[FloatArray]) -> FloatArray:
 
 def _edges(by_process: Mapping[str, Hist[Any]]) -> FloatArray:
     return np.asarray(next(iter(by_process.values())).axes[0].edges)
-
-
-def _effective(values: FloatArray, variances: FloatArray) -> float:
-    return float(values.sum() ** 2 / variances.sum()) if variances.sum() > 0 else 0.0

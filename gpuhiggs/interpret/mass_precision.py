@@ -92,6 +92,9 @@ def from_run(folder: Path) -> MassChannel:
         msg = f"{folder}: no {name} histogram of the signal {unknown[0]!r}; there are {', '.join(parts)}"
         raise InputError(msg)
     signal = sum((parts[process][1] for process in model["signals"]), start=np.zeros(()))
+    if not signal.sum() > 0:
+        msg = f"{folder}: the run expects no signal within {HALF_WINDOW:g} GeV of {M_H:g} GeV"
+        raise InputError(msg)
     background = sum((v.sum() for process, (_, v) in parts.items() if process not in model["signals"]), start=0.0)
     density = max(float(background) / (2 * HALF_WINDOW), 1e-3 * float(signal.sum()) / (2 * HALF_WINDOW))
     edges = parts[model["signals"][0]][0]

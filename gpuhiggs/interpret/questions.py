@@ -32,6 +32,14 @@ class Options:
     m_h: float | None = None
     sqrt_s: float | None = None
 
+    def mass(self, default: float = sm.M_H) -> float:
+        """Return m_H in GeV."""
+        return default if self.m_h is None else self.m_h
+
+    def energy(self) -> float:
+        """Return √s in TeV."""
+        return 13.0 if self.sqrt_s is None else self.sqrt_s
+
     def given(self) -> list[str]:
         """Return the names of the options that were given."""
         return [name for name, value in vars(self).items() if value not in (None, ())]
@@ -48,16 +56,15 @@ class Answer(NamedTuple):
 
 
 class Question(NamedTuple):
-    """A question: what it tells, which options it takes, and who answers."""
+    """A question: which options it takes, and who answers."""
 
-    tells: str
     takes: tuple[str, ...]
     answer: Callable[[Options], Answer]
 
 
 def _width(options: Options) -> Answer:
     model = options.model or "kappa-effective"
-    m_h = options.m_h or sm.M_H
+    m_h = options.mass()
     inputs = read_inputs(options.data or ("atlas-run2",), model)
     found = width.measured(prepare(model, inputs), m_h)
     total, error = found["total"]
@@ -126,7 +133,8 @@ def _mass(options: Options) -> Answer:
 
 
 def _vacuum(options: Options) -> Answer:
-    m_h = options.m_h or sm.M_H
+    m_h = options.mass()
+    sm.check_mass(m_h)
     found = vacuum.instability((m_h, sm.M_H_ERROR))
     rows: list[tuple[Any, ...]] = [("log₁₀(Λ/GeV)", found.log10_scale, found.error)]
     rows += [(f"  from {name}", None, part) for name, part in found.parts.items()]
@@ -147,7 +155,7 @@ def _benchmarks(options: Options) -> Answer:
 
 
 def _orders(options: Options) -> Answer:
-    sqrt_s, m_h = options.sqrt_s or 13.0, options.m_h or 125.0
+    sqrt_s, m_h = options.energy(), options.mass(125.0)
     kappa = combine("kappa-effective", read_inputs(options.data or ("atlas-run2",), "kappa-effective"))
     found = gluon_fusion.orders(sqrt_s, m_h, kappa.parameters["kappa_g"].value)
     rows = [(order.name, order.value, order.low, order.high, order.kappa_g) for order in found]
@@ -157,7 +165,7 @@ def _orders(options: Options) -> Answer:
 
 
 def _sm(options: Options) -> Answer:
-    sqrt_s, m_h = options.sqrt_s or 13.0, options.m_h or sm.M_H
+    sqrt_s, m_h = options.energy(), options.mass()
     sections = {mode: sm.cross_section(mode, sqrt_s, m_h) for mode in (*sm.MODES, "ggZH")}
     rows: list[tuple[Any, ...]] = [
         (f"σ({mode})", s.value, "pb", f"+{s.scale_plus:.1%} -{s.scale_minus:.1%} ⊕ {s.pdf_alpha_s:.1%}")
@@ -178,13 +186,13 @@ def _sm(options: Options) -> Answer:
 
 
 QUESTIONS = {
-    "width": Question("partial widths, Γ_H and lifetime; Γ_H from off-shell rates", ("data", "model", "m_h"), _width),
-    "projections": Question("precision of κ to come, in scenarios S1 and S2", ("model", "luminosity"), _projections),
-    "mass": Question("statistical precision of m_H against luminosity", ("runs", "luminosity"), _mass),
-    "vacuum": Question("scale at which the electroweak vacuum turns unstable", ("m_h",), _vacuum),
-    "benchmarks": Question("named points of 2HDM, hMSSM, singlet and MCHM against the data", ("data",), _benchmarks),
-    "orders": Question("σ(gg → H) and κ_g order by order", ("data", "sqrt_s", "m_h"), _orders),
-    "sm": Question("predicted cross sections, branching ratios, widths", ("sqrt_s", "m_h"), _sm),
+    "width": Question(("data", "model", "m_h"), _width),
+    "projections": Question(("model", "luminosity"), _projections),
+    "mass": Question(("runs", "luminosity"), _mass),
+    "vacuum": Question(("m_h",), _vacuum),
+    "benchmarks": Question(("data",), _benchmarks),
+    "orders": Question(("data", "sqrt_s", "m_h"), _orders),
+    "sm": Question(("sqrt_s", "m_h"), _sm),
 }
 FLAGS = {
     "data": "--data", "model": "--model", "runs": "--run", "luminosity": "--luminosity", "m_h": "--m-h",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import blinding, channels, processing, schema
+from .. import backgrounds, blinding, processing, schema
 from ..config import DatasetConfig, RunConfig
 from ..engine import Job
 from ..errors import InputError
@@ -56,6 +56,8 @@ class Candidate(NamedTuple):
 def find(run: Record) -> Candidate:
     """Return the selected event whose mass is nearest to the Higgs boson's: of data, or of signal where there are none.
 
+    Of data where they are blind, it is one that may be seen.
+
     Raises
     ------
     InputError
@@ -66,12 +68,13 @@ def find(run: Record) -> Candidate:
     dataset = _dataset(run)
     path = dataset.files[0]
     prepared = prepare(Job.of(run.config).config_json, dataset.name)
+    blind, categories = blinding.of(run.config, dataset.kind), prepared.specs[0].categories
     with EventFile(path, prepared.request.schema.trees) as events:
         entries = min(events.entries, LOOKED_THROUGH)
     best: tuple[float, dict[str, float]] | None = None
     for start in range(0, entries, STEP):
         item = WorkItem(dataset.name, path, start, min(start + STEP, entries))
-        rows = _shown(run.config, dataset, processing.process(prepared, item).selected)
+        rows = blinding.shown(blind, categories, processing.process(prepared, item).selected)
         name = next((name for name in TARGET if name in rows), None)
         if "entry" not in rows or name is None or not len(rows["entry"]):
             continue
@@ -85,18 +88,10 @@ def find(run: Record) -> Candidate:
     return _with_objects(run.config, dataset, path, best[1])
 
 
-def _shown(config: RunConfig, dataset: DatasetConfig, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Leave out what is blinded."""
-    blind = blinding.of(config, dataset.kind)
-    if blind is None or "entry" not in rows:
-        return rows
-    categories = channels.find(config.selection.channel).histograms(config.selection)[0].categories
-    shown = blinding.shown_rows(blind, categories, rows)
-    return {name: values[shown] for name, values in rows.items()}
-
-
 def _dataset(run: Record) -> DatasetConfig:
-    done = [d for d in run.config.datasets if run.results["datasets"].get(d.name, {}).get("files_complete")]
+    aside = backgrounds.left_out(run.config)
+    found = run.results["datasets"]
+    done = [d for d in run.config.datasets if d.process not in aside and found.get(d.name, {}).get("files_complete")]
     order = sorted(done, key=lambda d: (d.kind != "data", d.process not in run.signals))
     if not order:
         msg = "no dataset was processed"

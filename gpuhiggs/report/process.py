@@ -249,6 +249,8 @@ def tell(console: Console, results: dict[str, Any]) -> None:
         for rows in zip(*results["cutflow"].values(), strict=True):
             table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
+    for category, found in results.get("nonprompt", {}).get("yields", {}).items():
+        console.print(f"fakes, {category}: {found['value']:.3g} ± {found['error']:.2g} events", highlight=False)
     for part, fitted in results.get("fit", {}).items():
         if part == "control":
             continue  # what it says of the backgrounds is in the report; of the signal it says nothing

@@ -14,6 +14,7 @@ from . import (
     event_display,
     goodness,
     n_minus_one,
+    nonprompt,
     performance,
     posterior,
     provenance,
@@ -108,4 +109,4 @@ def _distributions(run: Record) -> list[Block]:
 
 def _selection(run: Record) -> list[Block]:
     others = n_minus_one.figure(run)
-    return cutflow.blocks(run) + ([] if others is None else [others])
+    return cutflow.blocks(run) + ([] if others is None else [others]) + nonprompt.blocks(run)

@@ -64,12 +64,10 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
         raise InputError(msg)
     run_folder.create(folder, overwrite)
     console = get_console()
-    events = select(config, analysis, workers)
+    events, files = select(config, analysis, workers)
     console.print(f"{len(events.weight)} events", soft_wrap=True)
     trained = train(events, config)
-    model = trained.model.model_copy(
-        update={"training": {**trained.model.training, "config": config.model_dump(mode="json")}}
-    )
+    model = with_origin(trained.model, config, files)
     results = evaluate(config, events, trained)
     results["training_sha256"] = digest(events, config)
     write(model, folder / MODEL)
@@ -84,8 +82,14 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
     return 0
 
 
-def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> Events:
-    """Run the selection and gather the features of its events.
+def with_origin(model: Classifier, config: TrainingConfig, files: list[str]) -> Classifier:
+    """Return a model that says what it was trained with, and on which files, by their unique identifiers."""
+    origin = {**model.training, "config": config.model_dump(mode="json"), "files": files}
+    return model.model_copy(update={"training": origin})
+
+
+def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[Events, list[str]]:
+    """Run the selection and gather the features of its events, and the unique identifiers of their files.
 
     Raises
     ------
@@ -110,7 +114,8 @@ def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> Events:
         weight = found["weight"] * (scales[name].factor or 0.0)
         parts.append(Events(values, labels, weight, mass, labels).take(inside))
     values, labels, weight, mass, _ = (np.concatenate(column) for column in zip(*parts, strict=True))
-    return Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed))
+    events = Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed))
+    return events, sorted(info.uuid for info in tally.complete)
 
 
 def _within(mass: Any, limits: tuple[float, float]) -> Any:
@@ -139,9 +144,21 @@ def evaluate(config: TrainingConfig, events: Events, trained: Trained) -> dict[s
         "q0": division.q0,
         "q0_undivided": division.q0_undivided,
     }
+    if len(config.classes) > 2:
+        results |= _of_classes(config, events, trained)
     if config.mass is not None:
         results["sculpting"] = quality.sculpting(events.mass[~signal], score[~signal], events.weight[~signal])
     return results
+
+
+def _of_classes(config: TrainingConfig, events: Events, trained: Trained) -> dict[str, Any]:
+    """Return how well each of several classes is told from all others, and what it is taken for."""
+    areas = {
+        name: quality.roc(trained.unseen[:, k], events.label == k, np.abs(events.weight), config.seed).area._asdict()
+        for k, name in enumerate(config.classes)
+    }
+    shares = quality.confusion(trained.unseen, events.label, np.abs(events.weight))
+    return {"auc_of_class": areas, "confusion": shares.tolist()}
 
 
 def _importance(config: TrainingConfig, model: Classifier, events: Events, signal: Any) -> dict[str, Any]:

@@ -28,6 +28,8 @@ def head(config: TrainingConfig) -> Head:
 def sections(config: TrainingConfig, events: Events, trained: Trained, results: dict[str, Any]) -> list[Section]:
     """Return the sections of the page."""
     quality: list[Block] = [_summary(results), _roc(results), _scores(config, events, trained), _calibration(results)]
+    if "confusion" in results:
+        quality.append(_classes(config, results))
     inputs: list[Block] = [_importance(results)]
     if config.mass is not None:
         inputs.append(_sculpting(config.mass, events, trained))
@@ -50,6 +52,17 @@ def _summary(results: dict[str, Any]) -> Table:
     columns = (Column("quantity", list(rows), independent=True), Column("value", list(rows.values())))
     caption = "Unseen: each event's score is that of a model that was not trained on it."
     return Table("summary", "Training", caption, Numbers(columns))
+
+
+def _classes(config: TrainingConfig, results: dict[str, Any]) -> Table:
+    names = list(config.classes)
+    areas = [f"{results['auc_of_class'][n]['value']:.3f} ± {results['auc_of_class'][n]['error']:.3f}" for n in names]
+    taken = [
+        Column(f"taken for {name}", [f"{row[k]:.3f}" for row in results["confusion"]]) for k, name in enumerate(names)
+    ]
+    columns = (Column("class", names, independent=True), Column("AUC, against all others", areas), *taken)
+    caption = "Unseen events; each is taken for the class of its highest score, and rows add up to 1."
+    return Table("classes", "Classes", caption, Numbers(columns))
 
 
 def _figure(name: str, title: str, caption: str, content: Callable[[Any], None], *tables: Numbers) -> Figure:

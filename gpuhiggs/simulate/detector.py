@@ -21,9 +21,11 @@ from gpuhiggs.simulate.nanoaod import Collection, Events
 from gpuhiggs.simulate.particles import NEUTRINOS, Floats
 from gpuhiggs.simulate.photons import is_prompt_photon, jets_as_photons, reconstruct_photons
 from gpuhiggs.simulate.pileup import BunchCrossing, draw_bunch_crossings
+from gpuhiggs.simulate.pileup_jets import with_pileup_jets
 from gpuhiggs.simulate.processes import Process
 from gpuhiggs.simulate.stxs import template_columns
 from gpuhiggs.simulate.triggers import decide_triggers
+from gpuhiggs.simulate.vertex import choose_vertex
 
 SIMULATED_RUN = 1  # as in all CMS simulation
 
@@ -77,9 +79,11 @@ def detect(generated: GeneratedBlock, process: Process, block: Block) -> Events:
         prompt = visible.select(is_prompt_photon(visible, record))
         fake, chance = jets_as_photons(jets, prompt, block.stream("jets as photons"))
         weight = weight * chance
-    photons = reconstruct_photons(visible, record, around, crossing.z, gen_index, block.stream("photons"), fake)
+    vertex = choose_vertex(visible, crossing.z, block.stream("vertex"))
+    photons = reconstruct_photons(visible, record, around, crossing.z, vertex, gen_index, block.stream("photons"), fake)
+    jets = with_pileup_jets(jets, crossing.n_pileup, block.stream("pile-up jets"))
     return {
-        **_event(weight, crossing, block),
+        **_event(weight, crossing, vertex, block),
         **decide_triggers(electrons, muons, photons, block.stream("triggers")),
         **{f"Flag_{name}": np.ones(record.n_events, dtype=bool) for name in _EVENT_FILTERS},
         "Muon": muons.with_field("fsrPhotonIdx", best_photon.astype(np.int32)),
@@ -95,7 +99,7 @@ def detect(generated: GeneratedBlock, process: Process, block: Block) -> Events:
     }
 
 
-def _event(weight: Floats, crossing: BunchCrossing, block: Block) -> dict[str, NDArray[Any]]:
+def _event(weight: Floats, crossing: BunchCrossing, vertex: Floats, block: Block) -> dict[str, NDArray[Any]]:
     """Columns of the event as a whole."""
     n = len(weight)
     return {
@@ -107,7 +111,7 @@ def _event(weight: Floats, crossing: BunchCrossing, block: Block) -> dict[str, N
         "Pileup_nPU": crossing.n_pileup.astype(np.int32),
         "PV_npvs": crossing.n_good_vertices.astype(np.int32),
         "PV_npvsGood": crossing.n_good_vertices.astype(np.int32),
-        "PV_z": crossing.z,
+        "PV_z": vertex,
         "fixedGridRhoFastjetAll": crossing.rho,
     }
 

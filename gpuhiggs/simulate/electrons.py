@@ -24,7 +24,7 @@ ELECTRON_MASS = 0.51099895e-3  # GeV, PDG 2022 (PTEP 2022, 083C01)
 
 _LOWEST_PT = 5.0  # of NanoAOD
 _CLUSTER_RADIUS = 0.1  # photons nearer to the electron are part of its energy deposit
-_CALORIMETER_RADIUS, _CALORIMETER_Z = 129.0, 317.0  # cm, front of the ECAL (CMS, JINST 3 (2008) S08004)
+CALORIMETER_RADIUS, CALORIMETER_Z = 129.0, 317.0  # cm, front of the ECAL (CMS, JINST 3 (2008) S08004)
 
 # Working points of the four-lepton analysis on mvaFall17V2Iso (CMS HIG-19-001, as in the public CJLST ZZAnalysis
 # repository), by |η| of the supercluster below 0.8, 1.479, above; for pT up to and above 10 GeV.
@@ -90,9 +90,9 @@ def reconstruct_electrons(
 def supercluster_eta(eta: Floats, z: Floats) -> Floats:
     """Pseudorapidity of the energy deposit seen from the detector's centre, for a collision at *z* in cm."""
     slope = np.sinh(eta)
-    face = np.copysign(_CALORIMETER_Z, eta)
-    in_barrel = np.abs(z + _CALORIMETER_RADIUS * slope) < _CALORIMETER_Z
-    return np.arcsinh(np.where(in_barrel, slope + z / _CALORIMETER_RADIUS, face * slope / (face - z)))
+    face = np.copysign(CALORIMETER_Z, eta)
+    in_barrel = np.abs(z + CALORIMETER_RADIUS * slope) < CALORIMETER_Z
+    return np.arcsinh(np.where(in_barrel, slope + z / CALORIMETER_RADIUS, face * slope / (face - z)))
 
 
 def _clustered_photons(electrons: Particles, visible: Particles) -> Floats:

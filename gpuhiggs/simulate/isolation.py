@@ -8,7 +8,7 @@ import numpy as np
 
 from gpuhiggs.simulate.particles import Floats, Ints, Particles, delta_r, pairs_within_events, sum_by
 
-_CHARGED_HADRONS = (211, 321, 2212, 3112, 3222, 3312, 3334)  # those that Pythia leaves undecayed
+CHARGED_HADRONS = (211, 321, 2212, 3112, 3222, 3312, 3334)  # those that Pythia leaves undecayed
 
 # Pile-up under a cone of 0.3: its mean is subtracted, its fluctuation grows with the number of collisions. Own
 # choice; 1 GeV with 32 of them.
@@ -43,7 +43,7 @@ def surroundings(visible: Particles, n_pileup: Ints, *, underlying_event: bool =
 
     Thresholds of CMS particle flow: neutral particles above 0.5 GeV; leptons are left out.
     """
-    is_charged = np.isin(visible.kind, _CHARGED_HADRONS)
+    is_charged = np.isin(visible.kind, CHARGED_HADRONS)
     is_neutral = ~is_charged & ((visible.kind > 100) | (visible.kind == 22)) & (visible.pt > 0.5)
     in_tracker = np.abs(visible.eta) < 2.5
     in_reach = np.abs(visible.eta) < 3.0

@@ -23,7 +23,7 @@ _LOWEST_GEN_PT = 10.0
 _LOWEST_PT_BEFORE_SMEARING = 8.0  # what still can fluctuate up to 15 GeV
 
 _TIGHT_AND_LEPTON_VETO = 6  # NanoAOD's jetId
-_ALL_PILEUP_WORKING_POINTS = 7  # NanoAOD's puId; there are no pile-up jets in the simulation
+_ALL_PILEUP_WORKING_POINTS = 7  # NanoAOD's puId; jets of pile-up are another module's
 
 # DeepJet's medium working point for 2018 (CMS BTV), which the efficiencies below belong to; own choice of steepness.
 _MEDIUM, _STEEPNESS = 0.2783, 2.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -125,7 +126,9 @@ class EventWriter:
 
 
 @contextmanager
-def writing(path: Path, recipe: str | None = None, format: Format = "ttree") -> Iterator[EventWriter]:
+def writing(
+    path: Path, recipe: str | None = None, format: Format = "ttree", identity: str | None = None
+) -> Iterator[EventWriter]:
     """Give a writer of a new file, which appears as *path* when the block ends without an error.
 
     Parameters
@@ -136,13 +139,17 @@ def writing(path: Path, recipe: str | None = None, format: Format = "ttree") -> 
         Kept in the file, for :func:`read_recipe`.
     format
         ``ttree`` or ``rntuple``.
+    identity
+        What decides about the events: files that share it have one unique identifier (UUID), by which a classifier
+        knows what it was trained on. By default every file has its own.
 
     Raises
     ------
     FileError, RunError
         As :func:`replacing`.
     """
-    with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSION) as file:
+    unique = {} if identity is None else {"uuid_function": lambda: uuid.uuid5(uuid.NAMESPACE_URL, identity)}
+    with replacing(path) as temporary, uproot.recreate(temporary, compression=_COMPRESSION, **unique) as file:
         writer = EventWriter(file, format)
         yield writer
         writer.finish()

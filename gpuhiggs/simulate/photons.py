@@ -17,6 +17,7 @@ from gpuhiggs.simulate.isolation import Surroundings, isolation_sums
 from gpuhiggs.simulate.nanoaod import Collection
 from gpuhiggs.simulate.particles import Bools, Floats, Ints, Particles, delta_r, pairs_within_events, sum_by
 from gpuhiggs.simulate.resolution import photon_efficiency, photon_resolution, smear
+from gpuhiggs.simulate.vertex import eta_from_vertex
 
 _LOWEST_PT = 8.0  # GeV; NanoAOD keeps softer ones where they are isolated
 _CLUSTER_RADIUS = 0.05
@@ -57,6 +58,7 @@ def reconstruct_photons(
     record: Particles,
     around: Surroundings,
     z: Floats,
+    vertex: Floats,
     gen_index: Ints,
     random: np.random.Generator,
     jet: Candidates | None = None,
@@ -73,6 +75,8 @@ def reconstruct_photons(
         What isolation is computed from.
     z
         Position of the collision in cm, shape (events,).
+    vertex
+        Where it is taken to have happened, from where photons seem to come.
     gen_index
         Place in GenPart of each particle of the record, -1 where it has none.
     random
@@ -89,7 +93,9 @@ def reconstruct_photons(
     shape = _shower_shape(forward, like_photon, random)
     relative = photon_resolution(found.energy, found.eta) * np.where(shape["r9"] > 0.94, _SHARPENED, _BLURRED)
     energy = smear(found.energy, relative, random)
-    pt = energy / np.cosh(found.eta)
+    at_vertex = vertex[found.event] == z[found.event]
+    eta = np.where(at_vertex, found.eta, eta_from_vertex(eta_cluster, vertex[found.event]))
+    pt = energy / np.cosh(eta)
     (cone,) = isolation_sums(found.event, found.eta, found.phi, around, (0.3,), random, veto=_CLUSTER_RADIUS)
     from_jet = found.kind == 0
     template = random.exponential(_JET_ISOLATION, (2, len(pt)))
@@ -99,7 +105,7 @@ def reconstruct_photons(
     chance = random.random((2, len(pt)))
     fields: dict[str, NDArray[Any]] = {
         "pt": pt,
-        "eta": found.eta,
+        "eta": eta,
         "phi": found.phi,
         "mass": np.zeros(len(pt)),
         "charge": np.zeros(len(pt), dtype=np.int32),

@@ -12,7 +12,7 @@ from gpuhiggs.simulate.particles import Floats, Ints
 # region 3.5 cm long.
 _MEAN, _SPREAD, _MOST = 32.0, 11.0, 98.0
 _VERTEX_EFFICIENCY = 0.7
-_LUMINOUS_LENGTH = 3.5
+LUMINOUS_LENGTH = 3.5
 _DENSITY, _DENSITY_SPREAD = 0.65, 1.2  # GeV per collision and unit of area
 
 
@@ -34,6 +34,6 @@ def draw_bunch_crossings(n_events: int, random: np.random.Generator) -> BunchCro
     n_true = np.clip(random.normal(_MEAN, _SPREAD, n_events), 1.0, _MOST)
     n_pileup = random.poisson(n_true)
     n_good_vertices = 1 + random.binomial(n_pileup, _VERTEX_EFFICIENCY)
-    z = random.normal(0.0, _LUMINOUS_LENGTH, n_events)
+    z = random.normal(0.0, LUMINOUS_LENGTH, n_events)
     rho = np.maximum(0.0, random.normal(_DENSITY * n_pileup, _DENSITY_SPREAD))
     return BunchCrossing(n_true, n_pileup, n_good_vertices, z, rho)

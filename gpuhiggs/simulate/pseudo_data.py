@@ -52,6 +52,7 @@ def draw_pseudo_data(
     recorded: Recorded | None = None,
     repeated: Sequence[str] = (),
     changed: Mapping[str, Change] | None = None,
+    recipe: str | None = None,
 ) -> PseudoData:
     """Draw the events that an experiment would record, and write them as data: without weights or truth.
 
@@ -84,6 +85,8 @@ def draw_pseudo_data(
         Processes whose events may be drawn several times.
     changed
         What is done to the drawn events of a process, see :func:`gpuhiggs.simulate.skims.rescale_diphotons`.
+    recipe
+        Kept in the file, so that it is recognised: :func:`gpuhiggs.simulate.nanoaod.read_recipe`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def draw_pseudo_data(
         truth[sample.process] = {"expected": expected, "recorded": expected * share, "drawn": len(events)}
     everything = ak.concatenate(drawn)
     everything = everything[random.permutation(len(everything))]
-    with writing(path) as writer:
+    with writing(path, recipe) as writer:
         writer.extend(_as_data(everything))
     truth_path = path.with_name(f"{path.name}.truth.json")
     content = {"mu": mu, "mass": mass, "luminosity_fb": luminosity_fb, "seed": seed, "processes": truth}

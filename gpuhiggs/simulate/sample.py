@@ -28,6 +28,9 @@ from gpuhiggs.simulate.settings import DEFAULT, Settings
 
 Progress = Callable[[int], None]
 
+_WORTH_PROCESSES = 4
+"""Blocks from which on other processes are started: each takes as long to start as a block or two to make."""
+
 
 class SimulatedSample(NamedTuple):
     """A file of simulated events.
@@ -109,7 +112,8 @@ def simulate(
         import_pythia()
         import_fastjet()
         blocks = blocks_of(process, n_events, seed, settings)
-        with writing(path, recipe, format) as writer, _simulated(blocks, workers) as simulated:
+        identity = json.dumps([process, seed, *settings.commands(), *find_process(process).settings])
+        with writing(path, recipe, format, identity) as writer, _simulated(blocks, workers) as simulated:
             for block, events in zip(blocks, simulated, strict=True):
                 writer.extend(events)
                 if progress is not None:
@@ -141,7 +145,7 @@ def simulate_block(block: Block) -> Events:
 @contextmanager
 def _simulated(blocks: list[Block], workers: int) -> Iterator[Iterator[Events]]:
     """Give the simulated blocks in order; worker processes end with the context, whatever happens."""
-    if workers == 1:
+    if workers == 1 or len(blocks) < _WORTH_PROCESSES:
         yield map(simulate_block, blocks)
         return
     executor = ProcessPoolExecutor(

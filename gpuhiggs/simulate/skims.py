@@ -22,7 +22,7 @@ _DILEPTON_TRIGGERS = (
     "HLT_IsoMu24",
     "HLT_Ele32_WPTight_Gsf",
 )
-_MOMENTA = ("Photon_pt", "Jet_pt", "Jet_mass", "Electron_pt", "Muon_pt", "FsrPhoton_pt", "MET_pt", "PuppiMET_pt")
+_PHOTON = ("Photon_pt", "Photon_energyErr")
 
 
 def diphotons(events: ak.Array) -> Bools:
@@ -45,15 +45,16 @@ def electrons_and_muons(events: ak.Array) -> Bools:
 
 
 def rescale_diphotons(events: ak.Array, random: np.random.Generator) -> ak.Array:
-    """Give each pair of photons a mass of its own, drawn from a power law, by scaling all momenta of its event.
+    """Give each pair of photons a mass of its own, drawn from a power law, by scaling the photons of its event.
 
-    QCD has no scale of its own, so that a pair of another mass looks the same but for a factor. The power is that of
-    the events themselves, by maximum likelihood. So a few thousand simulated events make a spectrum without lumps.
+    The power is that of the events themselves, by maximum likelihood. So a few thousand simulated events make a
+    spectrum without lumps, in each category of an analysis. What is beside the photons stays as it is: scaled with
+    them, jets would pass thresholds at some mass, and few events would make a step there.
     """
     mass = _diphoton_mass(events)
     drawn = _power_law(_power(mass), random.random(len(mass)))
     factor = (drawn / mass).astype(np.float32)
-    for name in _MOMENTA:
+    for name in _PHOTON:
         events = ak.with_field(events, events[name] * factor, name)
     return events
 

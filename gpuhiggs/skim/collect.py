@@ -104,10 +104,7 @@ def keeping(mapper: Mapper, config: RunConfig, pieces: Pieces, cache: ColumnCach
     def apply(function: Callable[[Any], Any], work: Work) -> Iterator[Any]:
         for result in mapper(Identified(function, schema.trees, branches, cache, config.redirectors), work):
             if isinstance(result, Partial):
-                rows = result.selected
-                if (blind := blinds[result.item.dataset]) is not None:
-                    shown = blinding.shown_rows(blind, categories, rows)
-                    rows = {name: values[shown] for name, values in rows.items()}
+                rows = blinding.shown(blinds[result.item.dataset], categories, result.selected)
                 pieces.keep(result.item, rows)
                 yield result._replace(selected={})
             else:

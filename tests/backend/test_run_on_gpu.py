@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpuhiggs import backend, cluster, engine
+import gpuhiggs
+from gpuhiggs import backend, cluster, engine, examples
 from gpuhiggs.backend import choice
 from gpuhiggs.backend.cuda import Cuda
 from gpuhiggs.config import RunConfig, with_execution
@@ -79,6 +80,19 @@ def test_several_gpus_have_a_process_each(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(cluster, "cuda", start)
     with workforce.mapping(10, device="cuda"):
         assert asked == [3]
+
+
+def test_a_channel_of_the_users_own(configs: tuple[RunConfig, RunConfig], card: FakeCard) -> None:
+    """Its histograms are records of their own, filled with and without a weight."""
+    files = configs[0].datasets[0].files
+    dimuon = Path(examples.__file__).with_name("dimuon.py")
+    for simulation in (False, True):
+        expected = gpuhiggs.run(dimuon, files, simulation=simulation)
+        found = gpuhiggs.run(dimuon, files, simulation=simulation, device="cuda", threads=2)
+        assert found.digest == expected.digest
+        assert found["mass"] == expected["mass"]
+        assert np.asarray(found["mass"].values()).sum() > 0
+        assert found.cutflow == expected.cutflow
 
 
 def test_a_gpu_that_fails_in_mid_run(configs: tuple[RunConfig, RunConfig], card: FakeCard) -> None:

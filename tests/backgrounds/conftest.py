@@ -77,3 +77,17 @@ def emptied(run: Run, names: tuple[str, ...]) -> Tally:
     tally = Tally()
     tally.restore(run.tally.complete, Counts(sums))
     return tally
+
+
+def scaled(counts: Counts, share: float, random: np.random.Generator | None) -> Counts:
+    """Return the data's sums, each event of weight 1, for fewer events: what is expected, or a draw of it."""
+    found = dict(counts.sums)
+    for (dataset, name), wide in counts.sums.items():
+        if dataset == "data" and name.endswith("/sumw"):
+            events = share * wide.to_float() * 2.0**-30
+            events = events if random is None else random.poisson(events).astype(float)
+            found[dataset, name] = Wide.of(np.rint(events * 2.0**30).astype(np.int64))
+            whole = np.floor(events).astype(np.int64)
+            squares = np.stack([whole, np.rint((events - whole) * 2.0**40).astype(np.int64)], axis=-1)
+            found[dataset, f"{name}2"] = Wide.of(squares)
+    return Counts(found)

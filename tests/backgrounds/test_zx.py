@@ -14,10 +14,9 @@ from gpuhiggs.backgrounds import four_lepton, zx
 from gpuhiggs.backgrounds.cells import Cells, Region
 from gpuhiggs.backgrounds.rates import measure
 from gpuhiggs.errors import ConfigError, InputError
-from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.tally import Tally
 
-from .conftest import Run, emptied, total
+from .conftest import Run, emptied, scaled, total
 
 SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
 NONPROMPT = {"process": "ZX", "prompt": ["ZZ"], "electroweak": ["WZ"], "systematic": 0.05}
@@ -135,24 +134,10 @@ def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
     )  # fmt: skip
 
 
-def scaled(counts: Counts, random: np.random.Generator | None) -> Counts:
-    """Return the data's sums, each event of weight 1, for fewer events: what is expected, or a draw of it."""
-    found = dict(counts.sums)
-    for (dataset, name), wide in counts.sums.items():
-        if dataset == "data" and name.endswith("/sumw"):
-            events = SHARE * wide.to_float() * 2.0**-30
-            events = events if random is None else random.poisson(events).astype(float)
-            found[dataset, name] = Wide.of(np.rint(events * 2.0**30).astype(np.int64))
-            whole = np.floor(events).astype(np.int64)
-            squares = np.stack([whole, np.rint((events - whole) * 2.0**40).astype(np.int64)], axis=-1)
-            found[dataset, f"{name}2"] = Wide.of(squares)
-    return Counts(found)
-
-
 def fitted(run: Run, random: np.random.Generator | None, *, with_fakes: bool) -> inference.Estimate:
     """Fit a peak of 60 events at 125 GeV over 60 of flat background, and the fakes, to data that hold all three."""
     tally = Tally()
-    tally.restore(run.tally.complete, scaled(run.tally.counts, random))
+    tally.restore(run.tally.complete, scaled(run.tally.counts, SHARE, random))
     histograms = normalisation.histograms(run.config, tally)
     by_process = histograms["m4l"]
     centres = by_process["H"].axes[1].centers

@@ -127,6 +127,8 @@ def test_data_have_their_own_steps(tmp_path: Path) -> None:
     found = made.variations.calibrations
     assert found["jet"].steps == ("uncalibrated", "jec")
     assert found["photon"].steps == ("normal", "size", "scale")
+    assert found["jet"].branches == {"Jet_rawFactor", "Jet_area", "fixedGridRhoFastjetAll"}  # no generator's
+    assert found["event"].branches == set()
     assert (made.variations.extras, made.variations.weights.n_rows) == ((), 0)
 
 

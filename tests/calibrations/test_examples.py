@@ -102,3 +102,15 @@ def test_over_real_events(
         }
     else:
         assert not same & {v for v in found if "eff_m" in v or "eff_e" in v}
+
+
+def test_over_real_data(shared: Path, pog: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Data have neither generated jets nor weights, and need none."""
+    monkeypatch.setenv("POG", str(pog))
+    raw = config.read_yaml(FOLDER / "cms-hzz4l-systematics.yaml")
+    path = shared / "data" / "cms" / "DoubleMuon_Run2018A_data_40ev.root"
+    data = {"name": "data", "process": "data", "kind": "data", "primary_dataset": "DoubleMuon", "files": [str(path)]}
+    raw |= {"datasets": [data], "lumi_mask": None, "overrides": {"filters": []}}
+    tally = engine.run(config.build(raw, tmp_path / "run.yaml"))
+    assert not tally.failures
+    assert tally.counts.sums["data", "cutflow"].low[0, 0] == 40

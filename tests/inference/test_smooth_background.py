@@ -79,7 +79,7 @@ def test_data_determine_the_background() -> None:
     assert not found.at_bounds
 
 
-def test_a_channel_without_simulated_events_takes_the_shape_of_the_others() -> None:
+def test_channels_share_their_shape_and_data_set_the_number_of_events() -> None:
     nothing = np.zeros(55)
     nothing[3] = 1e-3
     templates = {"a": {"b": histogram(falling(0.03, 5000.0))}, "c": {"b": histogram(nothing, nothing * 1e-3)}}
@@ -87,3 +87,6 @@ def test_a_channel_without_simulated_events_takes_the_shape_of_the_others() -> N
     a, c = (found[name][smooth_background.NAME].values() for name in "ac")
     np.testing.assert_allclose(c, a / a.sum(), rtol=1e-5)
     assert found["c"][smooth_background.NAME].storage_type is storage.Weight
+    data = {"a": histogram(falling(0.02, 4000.0)), "c": histogram(falling(0.02, 30.0))}
+    with_data = smooth_background.merge(templates, ["b"], 2, data)
+    assert with_data["c"][smooth_background.NAME].values().sum() == pytest.approx(30.0)

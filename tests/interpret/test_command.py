@@ -164,6 +164,8 @@ def test_every_question_is_answered(tmp_path: Path) -> None:
         (("width", {"model": "mu"}), "model mu says nothing about the width"),
         (("width", {"m_h": 300.0}), "m_H = 300 GeV is outside the tables"),
         (("sm", {"sqrt_s": 100.0}), "√s = 100 TeV is outside the tables"),
+        (("sm", {"m_h": 0.0}), "m_H = 0 GeV is outside the tables"),
+        (("vacuum", {"m_h": 300.0}), "m_H = 300 GeV is outside the tables"),
         (("mass", {"luminosity": (-1.0,)}), "must be positive"),
         (("projections", {"luminosity": (0.0,)}), "luminosity must be positive"),
     ],

@@ -17,7 +17,7 @@ def reconstruct(record: Any) -> Collection:
     index = np.arange(len(record))
     z = np.zeros(record.n_events)
     visible = record.select(record.is_final)
-    return reconstruct_photons(visible, record, around, z, index, np.random.default_rng(1))
+    return reconstruct_photons(visible, record, around, z, z, index, np.random.default_rng(1))
 
 
 def test_photons_of_a_higgs_boson(particles: Any, made: Any) -> None:

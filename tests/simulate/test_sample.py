@@ -19,6 +19,7 @@ def small_blocks(monkeypatch: pytest.MonkeyPatch, pythia: None) -> None:
     """Blocks of 30 events, so that a small sample has several."""
     monkeypatch.setattr(blocks, "EVENTS_PER_BLOCK", 30)
     monkeypatch.setattr(sample, "EVENTS_PER_BLOCK", 30)
+    monkeypatch.setattr(sample, "_WORTH_PROCESSES", 2)
 
 
 def columns(path: Path) -> ak.Array:
@@ -50,6 +51,8 @@ def test_events_do_not_depend_on_the_number_of_processes(tmp_path: Path) -> None
 def test_a_longer_sample_begins_with_the_same_events(tmp_path: Path) -> None:
     first = columns(simulate("ggH_4l", 30, tmp_path / "a.root", seed=1).path)
     longer = columns(simulate("ggH_4l", 35, tmp_path / "b.root", seed=1).path)
+    identifiers = [uproot.open(tmp_path / f"{name}.root").file.uuid for name in "ab"]
+    assert identifiers[0] == identifiers[1], "they share events"
     assert ak.array_equal(first, longer[:30])
     assert not ak.any(first.MET_pt[:5] == longer.MET_pt[30:])
 

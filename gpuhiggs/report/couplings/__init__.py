@@ -28,7 +28,19 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
     InputError
         If a published measurement is unknown.
     """
-    from . import beyond, coupling_modifiers, differential, eft, future, predictions, strengths, tables, width_and_mass
+    from . import (
+        beyond,
+        branching,
+        coupling_modifiers,
+        cross_sections,
+        differential,
+        eft,
+        future,
+        kappa_plane,
+        strengths,
+        tables,
+        width_and_mass,
+    )
     from .fits import Fits
 
     fits = Fits(data, folders)
@@ -66,8 +78,8 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
             "Couplings",
             [
                 *made("Couplings against masses", lambda: coupling_modifiers.against_mass(fits)),
-                *made("κ_V and κ_F", lambda: coupling_modifiers.contours(fits)),
-                *made("κ_V and κ_F by decay mode", lambda: coupling_modifiers.contours_by_decay(fits)),
+                *made("κ_V and κ_F", lambda: kappa_plane.contours(fits)),
+                *made("κ_V and κ_F by decay mode", lambda: kappa_plane.contours_by_decay(fits)),
                 *kappa("kappa-resolved", "Coupling modifiers, loops resolved"),
                 *kappa("kappa-effective", "Coupling modifiers with effective loops"),
                 *kappa("kappa-bsm-decays", "Coupling modifiers and decays beyond the SM, κ_W and κ_Z ≤ 1"),
@@ -80,10 +92,10 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
             "production_decay",
             "Cross sections, branching ratios, width and mass",
             [
-                *made("Cross section against √s", lambda: predictions.against_energy(fits), fitted=False),
-                *made("Production mechanisms", lambda: predictions.production_shares(fits), fitted=False),
-                *made("Gluon fusion order by order", lambda: predictions.orders(fits)),
-                *made("Branching ratios", lambda: predictions.branching_ratios(fits)),
+                *made("Cross section against √s", lambda: cross_sections.against_energy(fits), fitted=False),
+                *made("Production mechanisms", lambda: cross_sections.production_shares(fits), fitted=False),
+                *made("Gluon fusion order by order", lambda: cross_sections.orders(fits)),
+                *made("Branching ratios", lambda: branching.branching_ratios(fits)),
                 *made("Branching ratios", lambda: tables.branching(fits)),
                 *made("Width and lifetime", lambda: width_and_mass.total_width(fits)),
                 *made("Partial widths", lambda: width_and_mass.partial_widths(fits)),

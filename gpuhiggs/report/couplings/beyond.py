@@ -18,7 +18,7 @@ from .labels import parameter
 from .marks import MARKERS
 
 TYPES = {"I": "Type I", "II": "Type II", "X": "Type X (lepton-specific)", "Y": "Type Y (flipped)"}
-POINTS = 64
+POINTS = 56
 """Along each axis of a plane."""
 
 
@@ -93,10 +93,7 @@ def points(fits: Fits) -> Figure:
     """Return the rates at the benchmark points beside the measured ones."""
     found = benchmarks.benchmarks(fits.inputs(fits.best))
     rates = [(i, rate) for i, rate in enumerate(found[0].rates) if (rate.minus + rate.plus) / 2 < 0.4]
-    texts = [
-        rate.measurement.replace("_", " ").replace("-run2", "").replace("gammagamma", "γγ").replace("tautau", "ττ")
-        for _, rate in rates
-    ]
+    texts = [_label(rate.measurement) for _, rate in rates]
     caption = (
         "Measured strengths with a total error below 0.4 (points) and those predicted at benchmarks of models beyond"
         " the SM (marks); in the legend -2 Δln L of each above the best fit of its model, and whether it is excluded"
@@ -151,3 +148,17 @@ def points(fits: Fits) -> Figure:
         "verdicts",
     )
     return Figure("benchmarks", "Benchmarks beyond the SM", caption, draw, (numbers, verdicts), wide=True)
+
+
+def _label(measurement: str) -> str:
+    """Return `atlas-run2: ggH_gammagamma` as `ATLAS: ggH γγ`."""
+    text = measurement.replace("_", " ").replace("-run2", "").replace("+bbH", "")
+    for plain, short in (
+        ("gammagamma", "γγ"),
+        ("tautau", "ττ"),
+        ("mumu", "μμ"),
+        ("atlas:", "ATLAS:"),
+        ("cms:", "CMS:"),
+    ):
+        text = text.replace(plain, short)
+    return text

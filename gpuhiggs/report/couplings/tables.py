@@ -11,9 +11,9 @@ from ...interpret.tables import load
 from ..figure import Table
 from ..numbers import Column, Errors, Numbers, symmetric
 from . import differential
+from .branching import branching_numbers, measured_branching
 from .coupling_modifiers import MASSES, VACUUM, interval_numbers
 from .fits import Fits
-from .predictions import branching_numbers, measured_branching
 
 MODELS = (
     "mu", "mu-production", "mu-decay", "kappa-vf", "kappa-resolved", "kappa-effective", "kappa-bsm-decays",
@@ -178,7 +178,7 @@ def posteriors(fits: Fits) -> Table:
     """Return summaries of the posteriors beside the profile likelihood."""
     rows = []
     for model in ("mu", "kappa-vf", "kappa-resolved", "kappa-effective"):
-        drawn = posterior.weighted(fits.problem(fits.best, model))
+        drawn = posterior.weighted(fits.problem(fits.best, model), draws=10_000)
         fitted = fits.fit(fits.best, model).parameters
         rows += [(model, name, one, fitted[name], drawn.priors[name]) for name, one in drawn.marginals.items()]
     caption = (

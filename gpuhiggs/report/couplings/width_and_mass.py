@@ -35,8 +35,8 @@ def total_width(fits: Fits) -> Figure:
         one = fits.fit(data, "mu").parameters["mu"]
         on = width.Interval(one.value, abs(one.minus or one.error), one.plus or one.error)
         found = width.from_off_shell(width.Interval(**entry["mu_off"]), on)
-        label = f"{name.upper()} off-shell / on-shell"
-        rows.append((f"{label}, here", f"{label}, from published strengths", *found, COLORS[5]))
+        label = f"{name.upper()} off-shell"
+        rows.append((f"{label}, here", f"{label} over on-shell strength, both published", *found, COLORS[5]))
         published = entry["width"]
         rows.append((f"{label}, published", f"{label}, {entry['source']}", published["value"], published["minus"],
                      published["plus"], COLORS[8]))  # fmt: skip

@@ -1,0 +1,189 @@
+"""What a classifier gains in the full shape fit, channel by channel: ``python -m bench.classifier_gain [CHANNEL …]``.
+
+A model is trained on one simulation; on another, independent one stands the demo's statistical model, once with its
+categories and once with each of them divided by the model's score, and both are fitted to what they expect. Simulated
+statistics are left out of both fits: a real analysis has a hundred times these events. The statistical uncertainty of
+the gain is the jackknife's, over PARTS independent parts of the simulation.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gpuhiggs import config as configuration
+from gpuhiggs import engine, inference, normalisation, workspace
+from gpuhiggs.classify import write
+from gpuhiggs.classify.training import train
+from gpuhiggs.config import RunConfig
+from gpuhiggs.demo import analysis, models
+from gpuhiggs.errors import InputError
+from gpuhiggs.inference.modifiers import StatError
+from gpuhiggs.report import training
+from gpuhiggs.simulate import find_process, simulate
+from gpuhiggs.simulate.triggers import PATHS
+from gpuhiggs.work import serially
+
+PARTS = 5
+SEED = 1_000_000
+"""Of the simulation that is fitted; that of training has seeds of its own, in ``gpuhiggs/classify/models``."""
+RESULT = Path(__file__).parent / "results" / "classifier-gain.json"
+LUMINOSITY = 138.0
+
+
+class Study(NamedTuple):
+    """What a channel is tried with."""
+
+    events: dict[str, int]
+    """Of each part, by process."""
+    goal: float
+    """Relative improvement of σ(μ)."""
+    edges: tuple[float, ...] | None = None
+    """Bins of the divided channels, where they differ from the demo's."""
+
+
+STUDIES = {
+    "four_lepton": Study({"ggH_4l": 2500, "VBF_4l": 500, "qqZZ_4l_100to150": 5000}, 0.02),
+    "dilepton": Study(
+        {"ggH_emu": 2000, "VBF_emu": 500, "WW_emu": 3500, "ttbar_emu": 3500, "DY_tautau_emu": 2000}, 0.10, (0, 36)
+    ),
+    "diphoton": Study(
+        {"ggH_gamgam": 2000, "VBF_gamgam": 500, "WH_gamgam": 300, "ZH_gamgam": 300, "ttH_gamgam": 200,
+         "qq_gamgam": 4000, "gg_gamgam": 3000, "gamma_jet": 6000}, 0.10,
+    ),
+}  # fmt: skip
+
+
+def run_config(name: str, folder: Path, classifier: dict[str, Any] | None, workers: int) -> RunConfig:
+    """Simulate the parts, and return the configuration of a run on them."""
+    demo, study = analysis.load(name), STUDIES[name]
+    selection = configuration.shipped_selection(demo.selection)
+    selection["triggers"] = {"all": [p for paths in selection["triggers"].values() for p in paths if p in PATHS]}
+    model = demo.model.model_dump(exclude_unset=True)
+    if classifier is not None:
+        selection["classifier"] = classifier
+        for channel, region in demo.model.channels.items():
+            if name != "dilepton" or channel.startswith("SR_"):
+                new = {**region.model_dump(exclude_unset=True), "divided": True}
+                model["channels"][channel] = (
+                    new
+                    if study.edges is None
+                    else {
+                        "categories": region.categories,
+                        "divided": True,
+                        "histogram": "plane_coarse",
+                        "edges": study.edges,
+                    }
+                )
+    datasets = []
+    for process, events in study.events.items():
+        cross_section = find_process(process).cross_section / PARTS
+        for part in range(PARTS):
+            path = folder / f"{process}-{part}.root"
+            simulate(process, events, path, seed=SEED + part, workers=workers)
+            datasets.append(
+                {"name": f"{process}-{part}", "process": demo.samples[process].process, "kind": "simulation",
+                 "files": [str(path)], "cross_section": cross_section}
+            )  # fmt: skip
+    raw = {"selection": selection, "luminosity": LUMINOSITY, "datasets": datasets, "model": model}
+    return configuration.validate(RunConfig, raw, name)
+
+
+def expected(config: RunConfig, tally: Any, parts: list[int]) -> dict[str, float]:
+    """Fit what is expected from some of the parts."""
+    chosen = tuple(
+        d.model_copy(update={"cross_section": (d.cross_section or 0.0) * PARTS / len(parts)})
+        for d in config.datasets
+        if int(d.name.rpartition("-")[2]) in parts
+    )
+    some = config.model_copy(update={"datasets": chosen})
+    assert some.divided_model is not None
+    made = without_mc_statistics(workspace.build(some, some.divided_model, normalisation.histograms(some, tally)))
+    flat = inference.flatten(made)
+    data = inference.asimov(flat)
+    fit = inference.fit(flat, data)
+    try:
+        significance = float(inference.discovery(flat, data, best=fit).significance)
+    except InputError:  # a bin without background
+        significance = float("nan")
+    return {"error": fit.parameters["mu"].error, "q0": significance**2, "bins": float(flat.n_bins)}
+
+
+def without_mc_statistics(made: inference.Workspace) -> inference.Workspace:
+    """Return a workspace without errors of the templates, and without bins that no background reaches."""
+    channels = []
+    for channel in made.channels:
+        samples = [
+            s.model_copy(update={"modifiers": tuple(m for m in s.modifiers if not isinstance(m, StatError))})
+            for s in channel.samples
+        ]
+        channels.append(channel.model_copy(update={"samples": tuple(samples)}))
+    return made.model_copy(update={"channels": tuple(channels)})
+
+
+def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
+    """Train, fit with and without, and compare."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loaded, on = training.load(training_file(name, folder, workers))
+    events, files = training.select(loaded, on, workers)
+    trained = train(events, loaded)
+    report = training.evaluate(loaded, events, trained)
+    file = folder / f"{name}.json"
+    write(training.with_origin(trained.model, loaded, files), file)
+    boundaries = report["boundaries"]
+    plain = run_config(name, folder, None, workers)
+    divided = run_config(name, folder, {"file": str(file), "boundaries": boundaries}, workers)
+    tallies = [engine.run(config, serially) for config in (plain, divided)]
+    everything = list(range(PARTS))
+    before, after = (expected(c, t, everything) for c, t in zip((plain, divided), tallies, strict=True))
+    gains = {}
+    for what in ("error", "q0"):
+        values = []
+        for part in everything:
+            left = [p for p in everything if p != part]
+            b, a = (expected(c, t, left)[what] for c, t in zip((plain, divided), tallies, strict=True))
+            values.append(gain(what, b, a))
+        spread = float(np.sqrt((PARTS - 1) / PARTS * np.sum((np.array(values) - np.mean(values)) ** 2)))
+        gains[what] = {"value": gain(what, before[what], after[what]), "error": spread}
+    return {
+        "auc": report["auc"],
+        "boundaries": boundaries,
+        "importance": report["importance"],
+        "without": before,
+        "with": after,
+        "gain of the error of mu": gains["error"],
+        "gain of q0": gains["q0"],
+        "goal": STUDIES[name].goal,
+    }
+
+
+def gain(what: str, before: float, after: float) -> float:
+    """Return the relative improvement: a smaller error of μ, a larger q0."""
+    return 1 - after / before if what == "error" else after / before - 1
+
+
+def training_file(name: str, folder: Path, workers: int) -> Path:
+    """Simulate what the shipped model of a channel is trained on, and return the configuration of its training."""
+    return models.prepare(name, folder, workers)
+
+
+def main() -> None:
+    """Study the channels that are named, or all."""
+    wanted = sys.argv[1:] or list(STUDIES)
+    folder = Path("bench-classifier-gain")
+    found = json.loads(RESULT.read_text()) if RESULT.exists() else {"channels": {}}
+    found["machine"] = {"processor": platform.processor() or platform.machine(), "parts": PARTS}
+    for name in wanted:
+        found["channels"][name] = study(name, folder / name, workers=1)
+        RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        gain = found["channels"][name]["gain of the error of mu"]
+        print(f"{name}: σ(μ) better by {gain['value']:.1%} ± {gain['error']:.1%}, goal {STUDIES[name].goal:.0%}")
+
+
+if __name__ == "__main__":
+    main()
