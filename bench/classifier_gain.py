@@ -115,13 +115,17 @@ def expected(config: RunConfig, tally: Any, parts: list[int]) -> dict[str, float
 
 
 def without_mc_statistics(made: inference.Workspace) -> inference.Workspace:
-    """Return a workspace without errors of the templates, and without bins that no background reaches."""
+    """Return a workspace without errors of the templates; a bin without background gets a hundredth of the mean."""
     channels = []
     for channel in made.channels:
-        samples = [
-            s.model_copy(update={"modifiers": tuple(m for m in s.modifiers if not isinstance(m, StatError))})
-            for s in channel.samples
-        ]
+        backgrounds = [s for s in channel.samples if not any(m.parameter == "mu" for m in s.modifiers)]
+        total = np.sum([s.yields for s in backgrounds], axis=0)
+        missing = np.where(total > 0, 0.0, 0.01 * total.mean())
+        samples = []
+        for s in channel.samples:
+            kept = tuple(m for m in s.modifiers if not isinstance(m, StatError))
+            yields = tuple(np.add(s.yields, missing if s is backgrounds[0] else 0.0).tolist())
+            samples.append(s.model_copy(update={"modifiers": kept, "yields": yields}))
         channels.append(channel.model_copy(update={"samples": tuple(samples)}))
     return made.model_copy(update={"channels": tuple(channels)})
 
