@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import yaml
-from rich.console import Console
+from rich import get_console
 
 from .. import channels, engine, normalisation
 from .. import config as configuration
@@ -78,7 +78,7 @@ def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: i
         msg = f"{folder}: has a model already; give another --output, or --overwrite"
         raise InputError(msg)
     run_folder.create(folder, overwrite)
-    console = Console()
+    console = get_console()
     events, files = select(config, analysis, workers)
     console.print(f"{len(events.weight)} events", soft_wrap=True)
     trained = train(events, config)

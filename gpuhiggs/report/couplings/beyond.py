@@ -18,7 +18,7 @@ from .labels import parameter
 from .marks import MARKERS
 
 TYPES = {"I": "Type I", "II": "Type II", "X": "Type X (lepton-specific)", "Y": "Type Y (flipped)"}
-POINTS = 64
+POINTS = 56
 """Along each axis of a plane."""
 
 

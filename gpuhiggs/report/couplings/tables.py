@@ -178,7 +178,7 @@ def posteriors(fits: Fits) -> Table:
     """Return summaries of the posteriors beside the profile likelihood."""
     rows = []
     for model in ("mu", "kappa-vf", "kappa-resolved", "kappa-effective"):
-        drawn = posterior.weighted(fits.problem(fits.best, model))
+        drawn = posterior.weighted(fits.problem(fits.best, model), draws=10_000)
         fitted = fits.fit(fits.best, model).parameters
         rows += [(model, name, one, fitted[name], drawn.priors[name]) for name, one in drawn.marginals.items()]
     caption = (
