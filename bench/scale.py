@@ -1,6 +1,6 @@
 """What it costs to keep the books: scheduler, client and ledger per work item, and their memory as items add up.
 
-    python -m bench.scale [--items 100000] [--workers 2] [--json bench/results/scale.json]
+    python -m bench.scale [--items 100000] [--cases nominal variations] [--json bench/results/scale.json]
     python -m bench.scale --scaling [--json bench/results/scaling.json]
 
 The work items stand for real ones: a worker gives back the sums of a real one at once, packed as they travel, of the
@@ -169,9 +169,13 @@ def _numbers(n: int) -> Work:
     return work
 
 
-def cases(items: int, workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
+CASES: dict[str, Any] = {"nominal": None, "variations": ALL}
+
+
+def cases(names: list[str], items: int, workers: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield a name and what it took for each kind of sums."""
-    for name, declared in {"nominal": None, "40 shifts, 100 weights": ALL}.items():
+    for name in names:
+        declared = CASES[name]
         with tempfile.TemporaryDirectory() as place:
             sums = Path(place) / "sums"
             sums.write_bytes(real_sums(declared))
@@ -182,6 +186,7 @@ def main() -> None:
     """Measure, print, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--items", type=int, default=100_000)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--events", type=int, default=1_000_000, help="of an item, with --scaling")
@@ -194,7 +199,7 @@ def main() -> None:
         print(f"2 workers / 1 worker: {result['scaling']['gain']:.2f} ({result['scaling']['rates']})")
     else:
         result["cases"] = {}
-        for name, row in cases(arguments.items, arguments.workers):
+        for name, row in cases(arguments.cases, arguments.items, arguments.workers):
             result["cases"][name] = row
             first, last = (row["memory_by_items"][i][1] / 2**20 for i in (0, -1))
             milliseconds = ", ".join(f"{key.replace('_', ' ')} {row[key]:.2f}" for key in row if "ms_per" in key)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from gpuhiggs import blinding, channels, config, engine, inference, normalisation
+from gpuhiggs import blinding, channels, config, engine, inference, normalisation, processing
 from gpuhiggs.config import BlindConfig, RunConfig
 from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Axis, HistogramSpec
@@ -110,6 +110,19 @@ def test_a_blind_run_writes_nothing_of_it(
     assert process.run(run, tmp_path, workers=0, overwrite=True) == 0
     again = json.loads((tmp_path / "results.json").read_text())["blinding"]
     assert again["unblinded"] == first["unblinded"], "once seen is seen"
+
+
+def test_unblinding_reads_no_event_again(
+    path: Path, four_muon_config: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "publish", lambda *_: None)
+    run = made(four_muon_config, path, unblind=False)
+    assert process.run(run, tmp_path, workers=0) == 0
+    monkeypatch.setattr(processing, "process", lambda *_: pytest.fail("events were read again"))
+    assert process.run(run.model_copy(update={"unblind": True}), tmp_path, workers=0, resume=True) == 0
+    results = json.loads((tmp_path / "results.json").read_text())
+    assert sum(cell["value"] for cell in results["yields"]["data"].values()) > 0
+    assert len(results["blinding"]["unblinded"]) == 1
 
 
 def test_the_event_display_shows_no_blind_event(path: Path, four_muon_config: Any) -> None:

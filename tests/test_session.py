@@ -80,7 +80,7 @@ def test_again_in_milliseconds(opened: gpuhiggs.Session) -> None:
         began = time.process_time()
         opened.run(cuts={"zz": {"z1_mass_min": 40.0 + i}})
         seconds.append(time.process_time() - began)
-    assert statistics.median(seconds) < 0.5, "a coarse bound, for slow machines; bench has the number"
+    assert statistics.median(seconds) < 0.5, "a coarse bound, for slow machines; bench.session has the number"
 
 
 def test_on_a_gpu(files: list[Path], opened: gpuhiggs.Session, card: FakeCard) -> None:

@@ -114,10 +114,12 @@ def _normalisations(
 ) -> list[tuple[str, np.ndarray, float, float]]:
     """Return what the model says of a process: parameter, the content that it scales, factors up and down."""
     model = config.model
-    from_data = config.nonprompt is not None and process == config.nonprompt.process
-    if model is None or from_data or process in _determined_by_data(model):
-        return []
     everything = histogram.project(histogram.axes[1].name).values()
+    if config.nonprompt is not None and process == config.nonprompt.process:
+        size = config.nonprompt.systematic
+        return [(f"method of {process}", everything, 1 + size, 1 - size)]
+    if model is None or process in _determined_by_data(model):
+        return []
     size = model.luminosity_uncertainty
     found = [("luminosity", everything, 1 + size, 1 - size)]
     for entry in model.normalisations:
