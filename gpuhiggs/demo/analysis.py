@@ -74,6 +74,7 @@ def run_config(analysis: Analysis, templates: dict[str, SimulatedSample], data: 
     }
     raw = {
         "title": "gpuhiggs simulation",
+        "sqrt_s": 13,
         "selection": selection,
         "luminosity": luminosity,
         "lumi_mask": None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,10 @@ def write_all(sections: Sequence[Section], folder: Path) -> Drawn:
     for name in (FIGURES, NUMBERS):
         (folder / name).mkdir(parents=True, exist_ok=True)
     drawn: Drawn = {}
+    names = Counter(block.name for section in sections for block in section.blocks if isinstance(block, Figure | Table))
+    if twice := [name for name, n in names.items() if n > 1]:
+        msg = f"figures and tables need names of their own; twice on this page: {', '.join(twice)}"
+        raise ValueError(msg)
     for section in sections:
         for block in section.blocks:
             if isinstance(block, Figure):

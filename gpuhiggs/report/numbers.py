@@ -155,6 +155,7 @@ def to_hepdata(tables: Sequence[Numbers], name: str, description: str) -> str:
         {
             "name": f"{name}: {table.name}" if table.name else name,
             "description": description,
+            "keywords": [],
             "independent_variables": [_variable(column) for column in table.columns if column.independent],
             "dependent_variables": [_variable(column) for column in table.columns if not column.independent],
         }
@@ -180,7 +181,7 @@ def _entry(column: Column, row: int) -> dict[str, Any]:
     errors = []
     for one in column.errors:
         plus, minus = _cell(one.plus[row]), _cell(one.minus[row])
-        if plus is not None and minus is not None:
+        if plus is not None and minus is not None and (plus or minus):  # HEPData refuses errors of zero
             errors.append({"asymerror": {"plus": plus, "minus": minus}, "label": one.label})
     return {**found, "errors": errors} if errors and value is not None else found
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -99,6 +101,20 @@ def test_event_display_shows_the_event_nearest_to_the_boson(finished_config: Run
     px, py, pz = ((pt * f).sum(axis=1) for f in (np.cos(phi), np.sin(phi), np.sinh(eta)))
     m4l = np.sqrt(energy**2 - px**2 - py**2 - pz**2)
     assert event["m4l"] == pytest.approx(m4l[np.argmin(abs(m4l - 125))], abs=1e-3)
+
+
+def test_hepdata_takes_the_numbers(reported: Path) -> None:
+    """HEPData's own validator, on every file."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it uses what jsonschema gives up, and leaves files open
+        from hepdata_validator.full_submission_validator import FullSubmissionValidator
+
+        found = sorted((reported / "numbers").glob("*.yaml"))
+        assert len(found) > 20
+        for path in found:
+            validator = FullSubmissionValidator()
+            assert validator.validate(file=str(path)), [str(m) for m in validator.get_messages().get(str(path), [])]
+        gc.collect()
 
 
 def test_interpretation_has_names_of_its_own(reported: Path) -> None:
