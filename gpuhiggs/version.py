@@ -11,7 +11,8 @@ from pathlib import Path
 _DECISIVE = (".py", ".yaml")
 _NOT_ON_WORKERS = {
     "__main__.py",
-    "demo.py",
+    "commands",
+    "demo",
     "examples",
     "inference",
     "interpret",

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gpuhiggs import __main__ as command
 from gpuhiggs import examples
+from gpuhiggs.commands import surroundings as command
 from gpuhiggs.errors import InputError
 
 

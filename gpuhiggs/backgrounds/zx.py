@@ -84,9 +84,7 @@ def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Est
     if not any(region.data.value.any() for region in found.regions.values()):
         msg = "nonprompt: the control regions of loose leptons hold no data at all"
         raise InputError(msg)
-    opposite, same = (
-        method(found.regions, found.rates) for method in (four_lepton.opposite_sign, four_lepton.same_sign)
-    )
+    opposite, same = _both(found.regions, found.rates)
     yields = believed(opposite, same, nonprompt)
     notes = list(found.rates.notes)
     for state, value, error in zip(FINAL_STATES, yields.value, yields.error, strict=True):
@@ -96,7 +94,7 @@ def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Est
         if value <= 0.0:
             notes.append(f"{nonprompt.process}: {value:.3g} ± {error:.2g} events of {state}, taken as none")
     spec = _m4l(config)
-    template = _template(found, opposite, yields, spec)
+    template = _template((opposite, same), _both(found.production, found.rates), yields, spec)
     uncertainties = tuple(
         Uncertainty(
             f"{nonprompt.process}_{state}",
@@ -148,27 +146,45 @@ def _sum(values: Floats, states: tuple[int, ...]) -> float:
     return float(sum(values[state] for state in states))
 
 
-def _template(found: Measured, opposite: Prediction, yields: Yields, spec: HistogramSpec) -> Cells:
-    """Spread the yields over bins and production categories, as the opposite-sign method has them."""
-    production = four_lepton.opposite_sign(found.production, found.rates).events
+def _both(regions: dict[str, Region], measured: Rates) -> tuple[Prediction, Prediction]:
+    return four_lepton.opposite_sign(regions, measured), four_lepton.same_sign(regions, measured)
+
+
+def _template(
+    by_mass: tuple[Prediction, Prediction],
+    by_category: tuple[Prediction, Prediction],
+    yields: Yields,
+    spec: HistogramSpec,
+) -> Cells:
+    """Spread the yields over bins and production categories, as the opposite-sign method has them.
+
+    Where that is negative everywhere, with few events, the same-sign method says it.
+    """
     value = np.zeros(spec.shape[:2])
     variance = np.zeros(spec.shape[:2])
-    names = channel_kernel.CATEGORIES
     for number, (state, states) in enumerate(zip(FINAL_STATES, MERGED, strict=True)):
         if yields.value[number] <= 0.0:
             continue
-        shape = np.maximum(sum(opposite.events.value[s] for s in states), 0.0)
-        shares = np.maximum(sum(production.value[s] for s in states), 0.0)
+        shape, spread = _positive(by_mass, states)
+        shares, _ = _positive(by_category, states)
         if not shape.any() or not shares.any():
             msg = f"nonprompt: {yields.value[number]:.3g} events of {state}, but no bin or no category to put them in"
             raise InputError(msg)
-        spread = sum(opposite.events.variance[s] for s in states)
         factor = yields.value[number] / shape.sum()
-        for category, share in zip(names, shares / shares.sum(), strict=True):
+        for category, share in zip(channel_kernel.CATEGORIES, shares / shares.sum(), strict=True):
             row = spec.categories.index(f"{category} {state}")
             value[row] = factor * share * shape
             variance[row] = factor**2 * share * spread
     return Cells(value, variance)
+
+
+def _positive(methods: tuple[Prediction, Prediction], states: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """Return the events of the first method that has any, negative bins set to zero, and their variances."""
+    for method in methods:
+        events = np.maximum(method.events.value[list(states)].sum(axis=0), 0.0)
+        if events.any():
+            return events, np.asarray(method.events.variance[list(states)].sum(axis=0))
+    return events, np.zeros_like(events)
 
 
 def _m4l(config: RunConfig) -> HistogramSpec:

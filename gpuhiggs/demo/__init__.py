@@ -16,7 +16,7 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
+from rich import get_console
 
 from ..errors import InputError
 from ..report import process, run_folder
@@ -62,7 +62,7 @@ def run(
         raise InputError(msg)
     process.prepare(folder, overwrite=True)
     made = samples.make(analyses, folder / SIMULATION, n_events=n_events, workers=workers, luminosity=luminosity)
-    console = Console()
+    console = get_console()
     status = 0
     for name, one in analyses.items():
         console.rule(name)

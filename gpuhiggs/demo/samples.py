@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from rich.console import Console
+from rich import get_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ..errors import InputError
@@ -53,7 +53,7 @@ def make(
     plans = {name: _plan(analysis, folder, n_events, luminosity) for name, analysis in analyses.items()}
     total = sum(step.events for steps in plans.values() for step in steps)
     columns = (TextColumn("simulating {task.fields[name]}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(), disable=not Console().is_terminal) as bar:
+    with Progress(*columns, console=get_console(), disable=not get_console().is_terminal) as bar:
         task = bar.add_task("", total=total, name="")
         made: dict[Path, SimulatedSample] = {}
         before = 0

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rich import get_console
 from rich.console import Console
 from rich.table import Table
 
@@ -70,7 +71,7 @@ def run(
     if points and len(factory(inputs).parameters) != 2:
         msg = f"--plane needs a model of two parameters; {model} has {len(factory(inputs).parameters)}"
         raise InputError(msg)
-    console = console or Console()
+    console = console or get_console()
     if model.startswith("smeft"):
         found = _smeft(model, inputs, chosen)
     else:
@@ -169,7 +170,7 @@ def _marginals(found: dict[str, Any]) -> Table:
 
 def tell_known(console: Console | None = None) -> None:
     """Print every model and every published set of measurements."""
-    console = console or Console()
+    console = console or get_console()
     table = Table("model", "it measures")
     views: tuple[View, ...] = ("strengths", "production", "stxs")
     inputs = {view: [published("atlas-run2", view)] for view in views}

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich import get_console
 from rich.console import Console
 from rich.table import Table
 
@@ -233,7 +234,7 @@ def run(name: str, options: Options, json_file: Path | None = None, console: Con
         table.add_column(column, justify="left" if i == 0 else "right")
     for row in answer.rows:
         table.add_row(*(_cell(value) for value in row))
-    console = console or Console()
+    console = console or get_console()
     console.print(table)
     for note in answer.notes:
         console.print(f"· {note}", soft_wrap=True)

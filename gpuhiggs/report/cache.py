@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from rich.console import Console
+from rich import get_console
 from rich.table import Table
 
 from ..read import ColumnCache
@@ -18,7 +18,7 @@ def show(folder: Path) -> None:
     for one in sorted(summaries, key=lambda one: -one.used):
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(one.used))
         table.add_row(one.path, str(one.entries), f"{one.bytes / 1e6:.1f}", used)
-    console = Console()
+    console = get_console()
     console.print(table)
     console.print(f"{len(summaries)} files, {sum(one.bytes for one in summaries) / 1e6:.1f} MB", highlight=False)
 
@@ -28,4 +28,4 @@ def prune(folder: Path, size: int) -> None:
     cache = ColumnCache(folder)
     before = sum(one.bytes for one in cache.summaries())
     left = cache.prune(size)
-    Console().print(f"{folder}: {(before - left) / 1e6:.1f} MB removed, {left / 1e6:.1f} MB left", highlight=False)
+    get_console().print(f"{folder}: {(before - left) / 1e6:.1f} MB removed, {left / 1e6:.1f} MB left", highlight=False)

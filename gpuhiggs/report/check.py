@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from rich import get_console
 from rich.markup import escape
 
 from ..config import RunConfig
@@ -17,7 +17,7 @@ def run(config: RunConfig) -> int:
     int
         The exit status: 0 if every dataset could be processed, else 1.
     """
-    console = Console()
+    console = get_console()
     trials = tried(config)
     for one in trials:
         for line in _lines(one):

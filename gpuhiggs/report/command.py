@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rich.console import Console
+from rich import get_console
 
 from ..errors import GpuhiggsError, InputError
 from . import couplings, page, provenance, record, run_sections, strength
@@ -44,7 +44,7 @@ def run(folders: Sequence[Path], data: Sequence[str], output: Path | None) -> in
         )
         raise InputError(msg)
     runs = [record.load(path) for folder in folders for path in found(folder)]
-    console = Console()
+    console = get_console()
     with console.status("working out the figures"):
         sections = _sections(runs, data)
         target = output or (folders[0] if folders else OUTPUT)

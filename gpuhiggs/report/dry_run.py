@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from rich.console import Console
+from rich import get_console
 from rich.markup import escape
 from rich.table import Table
 
@@ -21,7 +21,7 @@ def run(config: RunConfig, *, workers: int, limit_files: int | None = None) -> i
     int
         The exit status: 0 if every file can be read, else 1.
     """
-    console = Console()
+    console = get_console()
     with mapping(workers) as mapper:
         estimates = estimate(config, mapper, limit_files)
     console.print(_table(estimates, max(workers, 1)))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import hist
+from rich import get_console
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -59,7 +60,7 @@ def run(
     int
         The exit status: 0 if every file counts and the fit, where there is one, converged; else 1.
     """
-    console = Console()
+    console = get_console()
     stages = Stages()
     again = _again(config, folder, workers, limit_files, scheduler)
     measurement.check(config)

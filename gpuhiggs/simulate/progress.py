@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich import get_console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from gpuhiggs.simulate.campaign import CampaignConfig, Step, plan
@@ -15,7 +15,7 @@ from gpuhiggs.simulate.campaign import CampaignConfig, Step, plan
 @contextmanager
 def showing(config: CampaignConfig, folder: Path) -> Iterator[Callable[[Step, int], None]]:
     """Give the function that :func:`gpuhiggs.simulate.campaign.run` reports to."""
-    console = Console()
+    console = get_console()
     samples, pools = plan(config, folder)
     before, total = {}, 0
     for step in (*samples, *pools):

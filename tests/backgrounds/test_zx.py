@@ -14,6 +14,7 @@ from gpuhiggs.backgrounds import four_lepton, zx
 from gpuhiggs.backgrounds.cells import Cells, Region
 from gpuhiggs.backgrounds.rates import measure
 from gpuhiggs.errors import ConfigError, InputError
+from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.tally import Tally
 
 from .conftest import Run, emptied, scaled, total
@@ -248,6 +249,25 @@ def test_same_sign_without_pairs_has_no_weight(sample: Run) -> None:
     assert both.value == pytest.approx(alone.value)
     with pytest.raises(InputError, match="no pairs of failing leptons in 4mu, 4e"):
         zx.believed(opposite, same, sample.config.nonprompt.model_copy(update={"method": "same-sign"}))
+
+
+def test_shape_of_the_same_sign_method_where_the_other_has_none(sample: Run) -> None:
+    """Without 3P1F the opposite-sign method is negative everywhere."""
+    assert sample.config.nonprompt is not None
+    nonprompt = sample.config.nonprompt.model_copy(update={"method": "same-sign"})
+    sums = dict(sample.tally.counts.sums)
+    for name in ("loose_m4l/sumw", "loose_production/sumw"):
+        for dataset in ("data", "ZZ"):
+            high, low = (part.copy() for part in sums[dataset, name])
+            high[:4], low[:4] = 0, 0
+            sums[dataset, name] = Wide(high, low)
+    tally = Tally()
+    tally.restore(sample.tally.complete, Counts(sums))
+    estimate = backgrounds.estimate(sample.config.model_copy(update={"nonprompt": nonprompt}), tally)
+    assert estimate is not None
+    assert all(found["value"] < 0 for found in estimate.summary["opposite_sign"].values())
+    total = sum(found["value"] for found in estimate.summary["yields"].values())
+    assert np.asarray(estimate.templates["m4l"].values(flow=True)).sum() == pytest.approx(total)
 
 
 @pytest.mark.parametrize(

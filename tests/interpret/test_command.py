@@ -14,13 +14,13 @@ from scipy import stats
 from typer.testing import CliRunner
 from uhi.io.json import default
 
-from gpuhiggs.__main__ import _spread, app
+from gpuhiggs.__main__ import app, spread
 from gpuhiggs.errors import InputError
 from gpuhiggs.interpret import MODELS, command, mass_precision, own_results, questions, sm
 
 
 def invoke(*arguments: str) -> Any:
-    return CliRunner().invoke(app, _spread(list(arguments)))
+    return CliRunner().invoke(app, spread(list(arguments)))
 
 
 def test_the_json_file(tmp_path: Path) -> None:
