@@ -5,7 +5,6 @@ No channel is named here: its kernel module says which objects it moves (``MOVES
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import ModuleType
@@ -23,6 +22,7 @@ from .corrections import Correction, CorrectionConfig, Library, Variants, compil
 from .errors import ConfigError
 from .kernels import lookup, shifts, weights
 from .kernels.language import fields
+from .reach import Rows, reach
 from .variation_config import ELEMENT, Regions, ShiftConfig, VariationsConfig, WeightConfig
 from .variations import SIDES, Names, applies, names, ordered_members
 
@@ -38,27 +38,6 @@ class Tables(NamedTuple):
     extras: tuple[Extra, ...]
     calibrations: dict[str, Calibration]
     """By class of objects, in the order in which they happen."""
-
-
-def largest(tables: lookup.Lookup, reference: int) -> float:
-    """Return the largest size that a correction can give; ∞ where a formula makes it."""
-    if reference < 0:
-        return abs(float(tables.values[~reference]))
-    nodes = tables.nodes
-    match int(nodes[reference]):
-        case lookup.BINNING:
-            n_axes = int(nodes[reference + 3])
-            bins = math.prod(int(nodes[reference + 5 + 4 * axis]) for axis in range(n_axes))
-            first = reference + 4 + 4 * n_axes
-            inner = [int(nodes[reference + 2]), *map(int, nodes[first : first + bins])]
-        case lookup.CATEGORY:
-            n = int(nodes[reference + 2])
-            inner = [int(nodes[reference + 3]), *map(int, nodes[reference + 4 + n : reference + 4 + 2 * n])]
-        case lookup.ERROR:
-            return 0.0
-        case _:
-            return math.inf
-    return max(largest(tables, one) for one in inner)
 
 
 @dataclass
@@ -174,10 +153,6 @@ class _Builder:
             msg = f"{place}: the channel {what} no {wrong[0]}; it {what} {', '.join(have) or 'nothing'}"
             raise ConfigError(msg)
         return sum(1 << shifts.OBJECTS.index(name) for name in objects)
-
-
-Rows = list[tuple[int, int, int, int, float]]
-"""Of a side of a shift: (classes, kind, size, branch, sign)."""
 
 
 def _shift_rows(builder: _Builder, one: ShiftConfig, place: str) -> list[Rows]:
@@ -387,29 +362,7 @@ def _tables(builder: _Builder, filled: Names, moved: list[Rows], rows: list[list
         weights.WeightTable(
             len(filled.weights), len(rows), np.array(rows, np.int64).reshape(-1), np.zeros(2, np.int64)
         ),
-        _reach(builder, tables, moved),
+        reach(tables, moved, builder.extras),
         tuple(builder.extras),
         {name: builder.calibrators[name].compiled() for name in OBJECTS if name in builder.calibrators},
     )
-
-
-def _reach(builder: _Builder, tables: lookup.Lookup, moved: list[Rows]) -> shifts.Reach:
-    """Return the largest factors; computed as the kernel computes its own, so that rounding cannot pass them.
-
-    What calibrations move, their columns tell when they are there.
-    """
-    most = dict.fromkeys(shifts.OBJECTS, 1.0)
-    for rows in moved:
-        for bit, name in enumerate(shifts.OBJECTS):
-            factor = 1.0
-            for classes, kind, size, branch, _ in rows:
-                if classes & 1 << bit and not (kind >= shifts.ADDED and builder.extras[branch].calibrated >= 0):
-                    factor *= _factor(tables, kind, size)
-            most[name] = max(most[name], factor)
-    return shifts.Reach(**most, lepton=max(most["muon"], most["electron"]))
-
-
-def _factor(tables: lookup.Lookup, kind: int, size: int) -> float:
-    if kind >= shifts.ADDED:
-        return math.inf
-    return largest(tables, size) if kind == shifts.FACTOR else 1.0 + largest(tables, size)

@@ -67,6 +67,8 @@ class TrainingConfig(Model):
     """The column whose distribution the score should leave alone: a check in the report."""
     window: tuple[float, float] | None = None
     """Only events with a mass in this range are trained on."""
+    categories: str | None = None
+    """Only events in categories that match this pattern, such as ``"SR *"``, are trained on."""
     parts: int = Field(default=3, ge=1, le=8)
     """Parts of a category whose boundaries are optimised."""
     peak: tuple[float, float] | None = None

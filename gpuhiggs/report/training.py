@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def load(path: Path) -> tuple[TrainingConfig, RunConfig]:
             f"{path}: classes: {', '.join(unknown)} unknown; {config.analysis} simulates {', '.join(sorted(processes))}"
         )
         raise ConfigError(msg)
+    _categories(config, analysis)
     features = channels.find(analysis.selection.channel).features
     if unknown := [name for name in config.inputs if name not in features]:
         known = ", ".join(features) or "nothing"
@@ -47,6 +49,19 @@ def load(path: Path) -> tuple[TrainingConfig, RunConfig]:
     datasets = tuple(d for d in analysis.datasets if d.kind == "simulation" and d.process in wanted)
     selection = analysis.selection.model_copy(update={"classifier": ClassifierConfig(record=True)})
     return config, analysis.model_copy(update={"datasets": datasets, "selection": selection, "model": None})
+
+
+def _categories(config: TrainingConfig, analysis: RunConfig) -> list[int] | None:
+    """Return which categories are trained on, by their place; None for all of them."""
+    if config.categories is None:
+        return None
+    channel = channels.find(analysis.selection.channel)
+    names = channel.categories(channel.histograms(analysis.selection)[0].name)
+    found = [place for place, name in enumerate(names) if fnmatch.fnmatchcase(name, config.categories)]
+    if not found or "final_state" in channel.program.namespace().Selected._fields:
+        msg = f"categories: {config.categories!r} is none of {', '.join(names)}, or the channel tells them otherwise"
+        raise ConfigError(msg)
+    return found
 
 
 def run(config: TrainingConfig, analysis: RunConfig, folder: Path, *, workers: int, overwrite: bool) -> int:
@@ -101,6 +116,7 @@ def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[E
     if lost := normalisation.incomplete(analysis, tally):
         msg = "training: " + "; ".join(lost + [failure.error for failure in tally.failures])
         raise RunError(msg)
+    wanted = _categories(config, analysis)
     label = {process: k for k, group in enumerate(config.classes.values()) for process in group}
     scales = normalisation.scales(analysis, tally)
     process = {dataset.name: dataset.process for dataset in analysis.datasets}
@@ -109,6 +125,8 @@ def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[E
         n = len(found["weight"])
         mass = found[config.mass] if config.mass else np.zeros(n)
         inside = np.ones(n, dtype=bool) if config.window is None else _within(mass, config.window)
+        if wanted is not None:
+            inside &= np.isin(found["category"], wanted)
         values = np.stack([found[feature] for feature in config.inputs], axis=-1).astype(np.float64)
         labels = np.full(n, label[process[name]])
         weight = found["weight"] * (scales[name].factor or 0.0)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, inference, normalisation, workspace
+from gpuhiggs import backgrounds, inference, measurement, normalisation, workspace
 from gpuhiggs.backgrounds import cells, fake_factors
 from gpuhiggs.backgrounds.cells import Cells
 from gpuhiggs.backgrounds.rates import Rates
@@ -223,3 +223,28 @@ def test_strength_is_unbiased_with_the_method_and_biased_without(injected: Run) 
     assert abs(right["mu"].value - 1.0) < 0.1 * right["mu"].error, right["mu"]
     assert right["norm_WW"].value == pytest.approx(1.2, abs=0.02)
     assert abs(wrong["mu"].value - 1.0) > 0.5 * wrong["mu"].error, wrong["mu"]
+
+
+def test_a_blind_run_is_fitted_in_its_control_regions(injected: Run) -> None:
+    """The normalisation of WW is seen, the signal strength is not."""
+    blind = injected.config.model_copy(update={"unblind": False})
+    histograms = normalisation.histograms(blind, injected.tally)
+    estimated = backgrounds.estimate(blind, injected.tally)
+    assert estimated is not None
+    by_process = histograms["m_ll"]
+    for process, sr, ww in (("H", 20.0, 0.0), ("WW", 75.0, 800.0)):
+        view: Any = by_process[process].view(flow=True)
+        view.value[:], view.variance[:] = 0.0, 0.0
+        view.value[0, 1:9], view.value[13, 9] = sr, ww
+        view.variance[:16] = 1e-4 * view.value[:16]
+    data: Any = by_process["data"].view(flow=True)
+    assert np.isnan(data.value[0, 1:9]).all(), "the signal region is withheld"
+    data.value[13, 9] += 960
+    histograms["m_ll"] = {"fakes": estimated.templates["m_ll"], **by_process}
+    found = measurement.measure(blind, histograms, None, estimated)
+    assert set(found.parts) == {"expected", "control"}
+    assert all(channel.observed is None for channel in found.workspace.channels)
+    control = found.parts["control"].fit
+    assert control.converged
+    assert control.parameters["norm_WW"].value == pytest.approx(1.2, abs=0.3)
+    assert "mu" not in control.parameters or control.parameters["mu"].value == 1.0

@@ -24,13 +24,14 @@ def contours(fits: Fits) -> Figure:
     """Return the κ_V-κ_F contours of each set."""
     shown = [*fits.sets]
     if fits.own and OWN not in fits.sets:
-        with contextlib.suppress(GpuhiggsError):  # one channel alone may not tell the two apart
-            fits.fit(OWN, "kappa-vf")
-            shown.append(OWN)
+        with contextlib.suppress(GpuhiggsError):
+            own = fits.fit(OWN, "kappa-vf").parameters
+            if all(one.error < 1.0 for one in own.values()):  # one channel alone does not tell the two apart
+                shown.append(OWN)
     found = [fits.fit(which, "kappa-vf").parameters for which in shown]
     x, y = (
         np.linspace(
-            max(0.0, min(one[name].value - 3.2 * one[name].error for one in found)),
+            max(0.02, min(one[name].value - 3.2 * one[name].error for one in found)),
             min(5.0, max(one[name].value + above * one[name].error for one in found)),
             81,
         )

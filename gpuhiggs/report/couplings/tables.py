@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
 
+from ...errors import GpuhiggsError
 from ...interpret import Combination, Estimate, posterior
 from ...interpret.tables import load
 from ..figure import Table
@@ -137,7 +139,13 @@ def spectrum(fits: Fits) -> Table:
 
 
 def _all(fits: Fits) -> list[tuple[str, Combination]]:
-    return [(fits.plain(which), fits.fit(which, model)) for which in fits.sets for model in MODELS]
+    """Return every fit that the data determine."""
+    found = []
+    for which in fits.sets:
+        for model in MODELS:
+            with contextlib.suppress(GpuhiggsError):
+                found.append((fits.plain(which), fits.fit(which, model)))
+    return found
 
 
 def parameters(fits: Fits) -> Table:
@@ -178,9 +186,10 @@ def posteriors(fits: Fits) -> Table:
     """Return summaries of the posteriors beside the profile likelihood."""
     rows = []
     for model in ("mu", "kappa-vf", "kappa-resolved", "kappa-effective"):
-        drawn = posterior.weighted(fits.problem(fits.best, model), draws=10_000)
-        fitted = fits.fit(fits.best, model).parameters
-        rows += [(model, name, one, fitted[name], drawn.priors[name]) for name, one in drawn.marginals.items()]
+        with contextlib.suppress(GpuhiggsError):  # the data may not determine all of a model's parameters
+            drawn = posterior.weighted(fits.problem(fits.best, model), draws=10_000)
+            fitted = fits.fit(fits.best, model).parameters
+            rows += [(model, name, one, fitted[name], drawn.priors[name]) for name, one in drawn.marginals.items()]
     caption = (
         "Marginal posteriors with flat priors within bounds and a unit Gaussian for each theory nuisance, sampled by"
         " weighted points around the best fit (effective number given), beside the profile likelihood (68 %). "
