@@ -168,8 +168,7 @@ class Ledger:
         """Merge the batches of a level when there are many: the new one is on the disk before the old ones go."""
         level = 0
         while len(paths := sorted(self.folder.glob(f"batch-{level}-*.sums"))) >= MERGE_AT:
-            batches = [batch for batch in map(_read_or_warn, paths) if batch is not None]
-            for merged in _merged(batches):
+            for merged in _merged(filter(None, map(_read_or_warn, reversed(paths)))):
                 self._write(merged, level + 1)
             for path in paths:
                 path.unlink()
@@ -221,20 +220,26 @@ def _part(counts: Counts, datasets: set[str]) -> Counts:
     return Counts({key: wide for key, wide in counts.sums.items() if key[0] in datasets})
 
 
-def _merged(batches: list[Batch]) -> Iterable[Batch]:
-    """Merge batches that were made under the same fingerprints; pending items of files that became complete go."""
-    complete = {(info.dataset, info.path) for batch in batches for info in batch.files}
-    groups: dict[str, list[Batch]] = {}
-    for batch in reversed(batches):  # the newest first
-        groups.setdefault(json.dumps(dict(batch.fingerprints), sort_keys=True), []).append(batch)
-    for group in groups.values():
-        files: dict[FileKey, FileInfo] = {}
-        counts = Counts()
-        pending: list[tuple[WorkItem, str, bytes]] = []
-        for batch in group:
-            counts = counts + _part(batch.counts, _add(batch, set(batch.fingerprints), None, files))
-            pending += [entry for entry in batch.pending if (entry[0].dataset, entry[0].path) not in complete]
-        yield Batch(group[0].fingerprints, tuple(files.values()), counts, tuple(pending))
+def _merged(batches: Iterable[Batch]) -> list[Batch]:
+    """Merge batches, the newest first, that were made under the same fingerprints; one is in memory at a time.
+
+    Pending items of files that became complete go.
+    """
+    groups: dict[str, tuple[Batch, dict[FileKey, FileInfo]]] = {}
+    complete: set[FileKey] = set()
+    for batch in batches:
+        key = json.dumps(dict(batch.fingerprints), sort_keys=True)
+        merged, files = groups.get(key, (batch._replace(counts=Counts(), pending=()), {}))
+        counts = merged.counts + _part(batch.counts, _add(batch, set(batch.fingerprints), None, files))
+        groups[key] = merged._replace(counts=counts, pending=(*merged.pending, *batch.pending)), files
+        complete |= {(info.dataset, info.path) for info in batch.files}
+    return [
+        merged._replace(
+            files=tuple(files.values()),
+            pending=tuple(entry for entry in merged.pending if (entry[0].dataset, entry[0].path) not in complete),
+        )
+        for merged, files in groups.values()
+    ]
 
 
 # --- the form of a batch -------------------------------------------------------------------------------------------
