@@ -25,15 +25,16 @@ class Strengths(NamedTuple):
     fit: inference.FitResult
 
     def to_json(self) -> dict[str, Any]:
-        """Return the JSON form: the strengths alone, with their correlation where a fit has them all free."""
+        """Return the JSON form: the strengths alone, and the correlation of those that a converged fit determines."""
         form = self.fit.to_json()
         parameters: Any = form["parameters"]
-        places = [self.fit.free.index(name) for name in self.names if name in self.fit.free]
+        determined = [name for name in self.names if name in self.fit.free and self.fit.converged]
+        places = [self.fit.free.index(name) for name in determined]
         covariance = self.fit.covariance[np.ix_(places, places)]
         errors = np.sqrt(np.diag(covariance))
         return {
             "parameters": {name: parameters[name] for name in self.names},
-            "names": [self.fit.free[place] for place in places],
+            "names": determined,
             "correlation": (covariance / np.outer(errors, errors)).tolist(),
             "converged": form["converged"],
             "notes": form["notes"],

@@ -63,10 +63,10 @@ def run(folder: Path, names: list[str], luminosity: float, console: Console) -> 
     for model in MODELS:
         try:
             results["models"][model] = combine(model, [inputs], budget=False).to_json()
+            if model == "kappa-vf":
+                results["plane"] = _plane(inputs)
         except GpuhiggsError as error:  # such as a model that one channel alone cannot tell anything of
             results["warnings"].append(f"{model}: {error}")
-    if "kappa-vf" in results["models"]:
-        results["plane"] = _plane(inputs)
     run_folder.write_text(place / run_folder.WORKSPACE, joint.workspace.model_dump_json(indent=1))
     run_folder.write_text(place / run_folder.RESULTS, json.dumps(results, indent=1))
     summary = {key: results[key] for key in ("title", "luminosity", "channels", "fit")}
