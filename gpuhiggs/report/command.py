@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 from rich import get_console
 
 from ..errors import GpuhiggsError, InputError
@@ -96,7 +97,7 @@ def _couplings(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
     """Return the interpretation; a run without a fit has no part in it."""
     try:
         return list(couplings.sections(data, [one.folder for one in runs if "fit" in one.results]))
-    except GpuhiggsError as error:
+    except (GpuhiggsError, np.linalg.LinAlgError) as error:
         if data and not runs:
             raise
         return [Section("couplings", "Couplings", [Missing("Couplings", str(error))])]
