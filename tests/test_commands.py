@@ -52,3 +52,8 @@ def test_quiet_prints_errors_alone(tmp_path: Path) -> None:
 def test_an_option_takes_several_values() -> None:
     assert spread(["-q", "fit", "w.json", "--poi", "a", "b"]) == ["-q", "fit", "w.json", "--poi", "a", "--poi", "b"]
     assert spread(["run", "--skim", "root"]) == ["run", "--skim", "root"]
+
+
+def test_the_folders_of_a_report_are_no_data(tmp_path: Path) -> None:
+    words = ["report", "--data", "atlas-run2", "cms-run2", str(tmp_path)]
+    assert spread(words) == ["report", "--data", "atlas-run2", "--data", "cms-run2", str(tmp_path)]

@@ -41,10 +41,13 @@ def spread(arguments: list[str]) -> list[str]:
         "fit": ("--poi", "--scan", "--set", "--freeze", "--minos"),
         "combine": ("--data", "--operator"),
         "interpret": ("--data", "--run", "--luminosity"),
+        "report": ("--data",),
     }
-    repeated = several.get(next((word for word in arguments if not word.startswith("-")), ""))
+    command = next((word for word in arguments if not word.startswith("-")), "")
+    repeated = several.get(command)
     if repeated is None:
         return arguments
+    argument = Path.is_dir if command == "report" else Path.is_file  # what stands for itself, after whatever option
     found: list[str] = []
     option: str | None = None
     for word in arguments:
@@ -52,7 +55,7 @@ def spread(arguments: list[str]) -> list[str]:
             option = word if word in repeated else None
             if option is None:
                 found.append(word)
-        elif option is not None and not (found and Path(word).is_file()):
+        elif option is not None and not (found and argument(Path(word))):
             found += [option, word]
         else:
             found.append(word)

@@ -54,7 +54,7 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
         try:
             with np.errstate(divide="ignore", invalid="ignore"):  # a fit may try where a coupling is zero
                 found = maker()
-        except GpuhiggsError as error:
+        except (GpuhiggsError, np.linalg.LinAlgError) as error:  # a fit that the data do not determine
             return [Missing(title, f"{error}.")]
         return found if isinstance(found, list) else [found]
 
