@@ -17,6 +17,7 @@ import numpy as np
 from hist import Hist, storage
 from numpy.polynomial import legendre
 
+from gpuhiggs.errors import InputError
 from gpuhiggs.inference.flat_model import FloatArray
 from gpuhiggs.inference.model import Channel, ParameterSetting, Sample, Workspace
 from gpuhiggs.inference.modifiers import HistoSys, Modifier, NormFactor
@@ -37,8 +38,16 @@ def merge(
 
     Channels with the same bins share the shape of their sum: where there are few simulated events, a fit to them alone
     begins too far from the truth. Where data are given, they set the number of events.
+
+    Raises
+    ------
+    InputError
+        If a channel has no templates at all.
     """
     found: dict[str, dict[str, Hist[Any]]] = {}
+    if empty := [channel for channel, by_process in templates.items() if not by_process]:
+        msg = f"channel {', '.join(empty)}: no simulated events; join it with another, or simulate more"
+        raise InputError(msg)
     totals = {channel: _total(by_process, processes) for channel, by_process in templates.items()}
     for channel, by_process in templates.items():
         axis = next(iter(by_process.values())).axes[0]
