@@ -8,6 +8,7 @@ where it cannot be cut; whichever is first counts.
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import json
 import logging
@@ -138,11 +139,17 @@ def at(address: str) -> Iterator[Client]:
     InputError
         If there is none, or it has no workers.
     """
+    client, problem = None, ""
     try:
         client = Client(_written_in(Path(address)) if address.endswith(".json") else address, timeout=START_SECONDS)
     except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
-        msg = f"--scheduler {address}: no scheduler answers: {error}"
-        raise InputError(msg) from error
+        problem = str(error)
+    if client is None:
+        # A client that failed stops its loop when it is collected: now, that is, as amid the start of the next one it
+        # would wait for itself for ever.
+        gc.collect()
+        msg = f"--scheduler {address}: no scheduler answers: {problem}"
+        raise InputError(msg)
     with client:
         wait_for_workers(client, address)
         client.register_plugin(_Environment({name: os.environ[name] for name in PASSED_ON if name in os.environ}))
