@@ -44,7 +44,7 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
     branches = _extras(ready, columns, found, objects, n_events, item.path)
     device = backend.open_device(prepared.config.execution.device)
     counts, selected = run_kernel(ready, columns, n_events, branches, device)
-    require_weights(prepared, counts, f"{item.path}: of the events {item.start} to {item.stop}")
+    require_weights(prepared, counts, f"the events {item.start} to {item.stop}", item.path)
     selected["entry"] = selected.pop("event") + item.start
     sums = sparse.pack(counts)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts in KiB
@@ -52,13 +52,13 @@ def process(prepared: Prepared, item: WorkItem, cache: ColumnCache | None = None
     return Partial(item, sums, selected, time.perf_counter() - began, read, worker, memory)
 
 
-def require_weights(prepared: Prepared, counts: Counts, place: str) -> None:
+def require_weights(prepared: Prepared, counts: Counts, which: str, path: str) -> None:
     """Raise a RunError if a weight could not be counted."""
     n_errors = counts.sums[prepared.dataset.name, "errors"].to_float()
     if n_errors[0]:
         unit = prepared.dataset.weight_unit
         msg = (
-            f"{place} {int(n_errors[0])} have no finite weight below {WEIGHT_LIMIT * unit:g}; set weight_unit of "
+            f"{path}: {int(n_errors[0])} of {which} have no finite weight below {WEIGHT_LIMIT * unit:g}; set weight_unit of "
             f"{prepared.dataset.name} to a larger power of two (now {unit:g}), unless the weights are NaN"
         )
         raise RunError(msg)

@@ -103,7 +103,7 @@ class Session:
         self._require_columns(prepared)
         ranges = processing.ranges_of(prepared, self._host, self.events)
         counts = sum(self._counts(prepared, ranges), Counts())
-        processing.require_weights(prepared, counts, f"of {self.events} events")
+        processing.require_weights(prepared, counts, f"{self.events} events", "the columns in memory")
         tally = Tally()
         tally.restore(self._infos, counts)
         return result_of(changed, tally)
