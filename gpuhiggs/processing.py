@@ -59,7 +59,8 @@ def require_weights(prepared: Prepared, counts: Counts, which: str, path: str) -
         unit = prepared.dataset.weight_unit
         msg = (
             f"{path}: {int(n_errors[0])} of {which} have no finite weight below {WEIGHT_LIMIT * unit:g}; "
-            f"set weight_unit of {prepared.dataset.name} to a larger power of two (now {unit:g}), unless the weights are NaN"
+            f"set weight_unit of {prepared.dataset.name} to a larger power of two (now {unit:g}), "
+            "unless the weights are NaN"
         )
         raise RunError(msg)
 
