@@ -194,6 +194,8 @@ def _strengths(apart: inference.Workspace, *, observed: bool) -> Strengths:
 def _part(flat: inference.FlatModel, data: inference.Data) -> Part:
     """Fit, scan and test; a bin without any background, say, forbids the test but neither fit nor scan."""
     fit = inference.fit(flat, data, minos=[POI])
+    if not fit.converged:
+        return Part(fit, None, None, ("no scan, no significance: the fit did not converge",))
     problems: list[str] = []
     scan: inference.ScanResult | None = None
     discovery: inference.DiscoveryResult | None = None

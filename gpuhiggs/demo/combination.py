@@ -125,7 +125,8 @@ def tell(console: Console, results: dict[str, Any], place: Path) -> None:
     table.add_row("mu, all channels", interval(results["fit"]["observed"]["parameters"][POI]))
     for model in ("kappa-vf", "kappa-loops"):
         for name, estimate in results["models"].get(model, {"parameters": {}})["parameters"].items():
-            table.add_row(name, interval(estimate))
+            if estimate["error"]:  # some couplings no channel of the demo knows of
+                table.add_row(name, interval(estimate))
     console.print(table)
     for warning in results["warnings"]:
         console.print(f"[yellow]{warning}", highlight=False)

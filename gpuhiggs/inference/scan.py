@@ -195,7 +195,7 @@ def grid_around(model: FlatModel, best: FitResult, parameter: str, points: int =
 
 def _check(model: FlatModel, parameter: str, values: Sequence[float] | FloatArray) -> None:
     if not len(values) or not np.all(np.isfinite(values)):
-        msg = f"scan of {parameter!r}: values {list(values)}, expected at least one, all finite"
+        msg = f"scan of {parameter!r}: values {np.asarray(values).tolist()}, expected at least one, all finite"
         raise InputError(msg)
     low, high = model.bounds(parameter)
     if min(values) < low or max(values) > high:

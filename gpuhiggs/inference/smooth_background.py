@@ -4,8 +4,8 @@ In a channel the simulated spectrum T is replaced by exp(polynomial of some degr
 
     ν_b = N · S_b · (1 + Σ_k c_k P_k(x_b)),   k = 1 … degree
 
-with P_k Legendre's polynomials over the channel's range and N, c_k without constraint. What simulation says is only
-where a fit starts.
+with P_k Legendre's polynomials over the channel's range, N free and c_k held to 0 ± 0.5 only: what simulation says is
+where a fit starts, and what it falls back to in a channel where the data leave no background to speak of.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from gpuhiggs.inference.modifiers import HistoSys, Modifier, NormFactor
 
 NAME = "smooth"
 """The sample that takes the place of the processes."""
-STEP = 0.1
-"""What c_k is counted in: only the scale of a parameter."""
+STEP = 0.5
+"""The width of the constraint of c_k, and what it is counted in."""
+LEAST = 1e-3
+"""The lower bound of N: a bin with an event expects something in every hypothesis."""
 LARGEST = 0.95
 """By how much all c_k together may change a bin."""
 Templates = Mapping[str, Mapping[str, "Hist[Any]"]]
@@ -107,13 +109,13 @@ def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modif
     yields = np.asarray(sample.yields)
     polynomials = legendre.legvander(_position(np.asarray(channel.edges)), degree).T
     modifiers: list[Modifier] = [NormFactor(parameter=f"{NAME}_{channel.name}")]
-    settings = [ParameterSetting(name=f"{NAME}_{channel.name}", bounds=(0.0, 1e6))]
+    settings = [ParameterSetting(name=f"{NAME}_{channel.name}", bounds=(LEAST, 1e6))]
     for k in range(1, degree + 1):
         name, change = f"{NAME}_{channel.name}_{k}", STEP * polynomials[k] * yields
         up, down = tuple((yields + change).tolist()), tuple((yields - change).tolist())
         modifiers.append(HistoSys(parameter=name, up=up, down=down, interpolation="code0"))
         limit = LARGEST / STEP / k / sum(1 / j for j in range(1, degree + 1))
-        settings.append(ParameterSetting(name=name, flat=True, bounds=(-limit, limit)))
+        settings.append(ParameterSetting(name=name, bounds=(-limit, limit)))
     return tuple(modifiers), settings
 
 

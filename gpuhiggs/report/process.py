@@ -245,7 +245,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
     for warning in provenance.briefly(results["warnings"], list(results["datasets"])):
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     if results["cutflow"]:
-        table = Table("cut", *results["cutflow"], title="Events expected (entries)")
+        table = Table("cut", *results["cutflow"], title="Events expected")
         for rows in zip(*results["cutflow"].values(), strict=True):
             table.add_row(rows[0]["step"], *map(_counted, rows))
         console.print(table)
@@ -271,4 +271,7 @@ def tell(console: Console, results: dict[str, Any]) -> None:
 
 
 def _counted(row: dict[str, Any]) -> str:
-    return "withheld" if row["events"] is None else f"{row['events']:.4g} ({row['entries']})"
+    events = row["events"]
+    if events is None:
+        return "withheld"
+    return f"{events:,.0f}" if abs(events) >= 1000 else f"{events:.4g}"

@@ -73,7 +73,7 @@ def test_data_determine_the_background() -> None:
     values = {name: e.value for name, e in found.parameters.items()}
     (background,) = (s for s in made.channels[0].samples if s.name == smooth_background.NAME)
     x = (MIDDLE - 132.5) / 27.5
-    bent = 1 + 0.1 * (values["smooth_all_1"] * x + values["smooth_all_2"] * 0.5 * (3 * x**2 - 1))
+    bent = 1 + smooth_background.STEP * (values["smooth_all_1"] * x + values["smooth_all_2"] * 0.5 * (3 * x**2 - 1))
     fitted = values["smooth_all"] * np.array(background.yields) * bent
     np.testing.assert_allclose(fitted, falling(0.031, 12_000.0), rtol=0.02)
     assert not found.at_bounds
