@@ -26,6 +26,8 @@ NAME = "smooth"
 """The sample that takes the place of the processes."""
 STEP = 0.5
 """The width of the constraint of c_k, and what it is counted in."""
+EVENTS_A_SHAPE = 10.0
+"""A channel has as many c_k as its background has times this many events: fewer do not determine them."""
 LEAST = 1e-3
 """The lower bound of N: a bin with an event expects something in every hypothesis."""
 LARGEST = 0.95
@@ -110,6 +112,7 @@ def _freedom(channel: Channel, sample: Sample, degree: int) -> tuple[tuple[Modif
     polynomials = legendre.legvander(_position(np.asarray(channel.edges)), degree).T
     modifiers: list[Modifier] = [NormFactor(parameter=f"{NAME}_{channel.name}")]
     settings = [ParameterSetting(name=f"{NAME}_{channel.name}", bounds=(LEAST, 1e6))]
+    degree = min(degree, int(yields.sum() / EVENTS_A_SHAPE))
     for k in range(1, degree + 1):
         name, change = f"{NAME}_{channel.name}_{k}", STEP * polynomials[k] * yields
         up, down = tuple((yields + change).tolist()), tuple((yields - change).tolist())

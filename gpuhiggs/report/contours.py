@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from functools import partial
 
@@ -9,6 +10,7 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
+from scipy.interpolate import RectBivariateSpline
 
 from .. import inference
 from ..inference import FitResult, Scan2DResult
@@ -18,9 +20,13 @@ from .numbers import Column, Numbers
 from .statistics import Statistics
 from .style import COLORS, SIZE, heading
 
-POINTS, WIDTHS = 61, 4.2
+WIDTHS = 3.5
 PLANES = 3
 """At most so many pairs."""
+FITTED, FITTED_OF_MANY, MANY = 31, 11, 60
+"""Points along each axis that are fitted, and of models with many free parameters, whose fits take 50 ms."""
+DRAWN = 61
+"""Points along each axis between which contours are followed: a spline through the fitted ones, which are smooth."""
 
 
 def productions(statistics: Statistics) -> dict[str, str]:
@@ -44,8 +50,9 @@ def blocks(statistics: Statistics) -> list[Block]:
     if not best.converged:
         return [Missing("Contours of two signal strengths", " ".join(best.notes))]
     found: list[Block] = []
+    points = FITTED if len(best.free) <= MANY else FITTED_OF_MANY
     for pair in itertools.islice(itertools.combinations(model.pois, 2), PLANES):
-        x, y = (inference.grid_around(model, best, name, POINTS, WIDTHS) for name in pair)
+        x, y = (inference.grid_around(model, best, name, points, WIDTHS) for name in pair)
         scan = inference.profile_scan_2d(model, data, pair, x, y, best=best)
         found.append(_figure(statistics, scan, best))
     return found
@@ -55,7 +62,8 @@ def _figure(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> Figu
     a, b = scan.parameters
     caption = (
         f"{statistics.what}. Profile likelihood of {_plain(a)} and {_plain(b)}, all other parameters fitted at each "
-        "point. The lines enclose 68 % and 95 % of both parameters together (−2 Δ ln L = 2.28 and 5.99)."
+        f"of {len(scan.x)} × {len(scan.y)} points. "
+        "The lines enclose 68 % and 95 % of both parameters together (−2 Δ ln L = 2.28 and 5.99)."
     )
     if lost := int(np.sum(~scan.converged)):
         caption += f" At {lost} of {scan.converged.size} points the fit of the others did not converge."
@@ -75,6 +83,13 @@ def _figure(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> Figu
     return Figure(f"contour_{a}_{b}", title, caption, partial(_draw, statistics, scan, best), (grid, point))
 
 
+def _refined(scan: Scan2DResult) -> Scan2DResult:
+    """Return the same surface at more points."""
+    x, y = (np.linspace(axis[0], axis[-1], DRAWN) for axis in (scan.x, scan.y))
+    surface = RectBivariateSpline(scan.x, scan.y, scan.twice_nll)(x, y)
+    return dataclasses.replace(scan, x=x, y=y, twice_nll=surface, converged=np.ones_like(surface, dtype=bool))
+
+
 def _plain(name: str) -> str:
     return name.replace("mu_", "μ ").replace("_", " ")
 
@@ -85,8 +100,9 @@ def _label(name: str) -> str:
 
 def _draw(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> matplotlib.figure.Figure:
     canvas, axes = plt.subplots(figsize=SIZE)
+    fine = _refined(scan)
     for confidence, style in ((0.68, "-"), (0.95, "--")):
-        for line in scan.contour(confidence):
+        for line in fine.contour(confidence):
             axes.plot(line[:, 0], line[:, 1], style, color=COLORS[0], linewidth=2.5)
     a, b = scan.parameters
     axes.plot(best.parameters[a].value, best.parameters[b].value, "P", color="black", markersize=12)
