@@ -82,11 +82,6 @@ def withhold(blind: BlindConfig, spec: HistogramSpec, histogram: hist.Hist[Any])
     view.variance[hidden] = np.nan
 
 
-def is_withheld(histogram: hist.Hist[Any]) -> bool:
-    """Whether any bin of a histogram is withheld."""
-    return bool(np.isnan(np.asarray(histogram.values(flow=True))).any())
-
-
 def shown_steps(blind: BlindConfig, steps: Sequence[str]) -> int:
     """Return how many rows of a cutflow are shown."""
     return steps.index(blind.last_step) + 1

@@ -76,7 +76,7 @@ def test_simulation_is_never_blind(path: Path, four_muon_config: Any) -> None:
     loaded = four_muon_config(dataset, unblind=False)
     tally = engine.run(loaded)
     for by_process in normalisation.histograms(loaded, tally).values():
-        assert not blinding.is_withheld(by_process["H"])
+        assert np.isfinite(by_process["H"].values(flow=True)).all()
     assert all(row["events"] is not None for row in normalisation.cutflow(loaded, tally, [("H", 1.0)]))
 
 
