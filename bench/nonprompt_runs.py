@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, config, inference, normalisation, preparation, processing, workspace
+from gpuhiggs import backgrounds, config, inference, normalisation
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation, processing
+from gpuhiggs.engine.tally import FileInfo, Tally
 from gpuhiggs.histogram import Counts, Wide
-from gpuhiggs.tally import FileInfo, Tally
+from gpuhiggs.measurement import workspace
 
 
 class Run(NamedTuple):

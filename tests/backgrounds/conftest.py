@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.histogram import Counts, Wide, sum_of_weights
-from gpuhiggs.tally import Tally
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # bench/ is not installed
 

@@ -15,8 +15,8 @@ from gpuhiggs import backgrounds, measurement, normalisation
 from gpuhiggs.backgrounds import cells, fake_factors
 from gpuhiggs.backgrounds.cells import Cells
 from gpuhiggs.backgrounds.rates import Rates
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
-from gpuhiggs.tally import Tally
 
 from .conftest import emptied, total
 

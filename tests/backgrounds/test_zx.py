@@ -15,9 +15,9 @@ from gpuhiggs import backgrounds, config
 from gpuhiggs.backgrounds import four_lepton, zx
 from gpuhiggs.backgrounds.cells import Cells, Region
 from gpuhiggs.backgrounds.rates import measure
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Counts, Wide
-from gpuhiggs.tally import Tally
 
 from .conftest import emptied, total
 
