@@ -99,7 +99,7 @@ def test_a_patch_set_as_pyhf_applies_it(two_channels: Workspace) -> None:
     ("update", "words"),
     [
         ({"parameters": (ParameterSetting(name="ZX", flat=True),)}, "'ZX': a nuisance without its constraint"),
-        ({"parameters": (ParameterSetting(name="mu", center=1.0, width=0.1),)}, "a constrained factor that is no luminosity"),
+        ({"parameters": (ParameterSetting(name="mu", center=1.0, width=0.1),)}, "factor that is no luminosity"),
         ({"parameters": (ParameterSetting(name="x[0]", fixed=True),)}, "a setting of a single bin has no form in pyhf"),
         ({"correlations": (Correlation(parameters=("ZX", "scale"), coefficient=0.5),)}, "correlated constraints"),
     ],
@@ -145,7 +145,7 @@ def test_spoiled_workspaces_are_messages(tmp_path: Path, two_channels: Workspace
             if not isinstance(inner, dict | list) or not inner or random.random() < 0.2:
                 break
             node = inner
-        values = [None, "x", -1.0, [], {}, float("nan"), 3]
+        values: list[Any] = [None, "x", -1.0, [], {}, float("nan"), 3]
         if random.random() < 0.3:
             del node[key]
         else:
