@@ -19,7 +19,7 @@ from gpuhiggs import inference
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.inference import batch
-from gpuhiggs.report import command, couplings, files, page, posterior, process
+from gpuhiggs.report import command, couplings, files, posterior, process
 from gpuhiggs.report.figure import Figure, Section, Table
 
 FIGURES = {
@@ -149,8 +149,8 @@ def test_captions_say_at_which_luminosity_and_energy(sections: list[Section]) ->
 def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], str]:
     """A function from a run's folder to the text of its report, whose figures are not drawn."""
 
-    def undrawn(sections: list[Section], folder: Path) -> files.Drawn:
-        return {block.name: b"" for section in sections for block in section.blocks if isinstance(block, Figure)}
+    def undrawn(figure: Figure, stem: Path) -> bytes:
+        return b""
 
     def report(folder: Path) -> str:
         command.run([folder], [], tmp_path / "report")
@@ -160,7 +160,7 @@ def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], s
         msg = "not sampled"
         raise RunError(msg)
 
-    monkeypatch.setattr(page, "write_all", undrawn)
+    monkeypatch.setattr(files, "_draw", undrawn)
     monkeypatch.setattr(posterior, "sample_posterior", unsampled)  # is tested elsewhere, and takes long
     monkeypatch.setattr(couplings, "sections", lambda *_: [])  # so are these
     return report
