@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -38,6 +38,10 @@ class Treated:
     action: str
     before: float
     after: float
+
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return asdict(self)
 
 
 def treat(workspace: Workspace, treatment: Treatment) -> tuple[Workspace, tuple[Treated, ...]]:
