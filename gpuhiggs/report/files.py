@@ -7,16 +7,19 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from ..errors import GpuhiggsError
 from .figure import Block, Figure, Missing, Picture, Section, Table
 from .numbers import Numbers, to_csv, to_hepdata, to_json
 from .run_folder import FIGURES, NUMBERS, write, write_text
-from .style import DPI, style
+from .style import style
 
 PALETTE = 64
 """Colours of a PNG: enough for a figure's own and the edges of its letters, and a third of the size."""
@@ -72,10 +75,9 @@ def _draw(figure: Figure, stem: Path) -> bytes:
 
 def _png(canvas: matplotlib.figure.Figure) -> bytes:
     """Return a PNG with few colours."""
-    pixels = io.BytesIO()
-    canvas.savefig(pixels, dpi=DPI, format="rgba")
-    width, height = (int(size * DPI) for size in canvas.get_size_inches())
-    image = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
+    agg: Any = FigureCanvasAgg(canvas)
+    agg.draw()
+    image = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")
     found = io.BytesIO()
     image.quantize(PALETTE, dither=Image.Dither.NONE).save(found, format="png", optimize=True)
     return found.getvalue()
