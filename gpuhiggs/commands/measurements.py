@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .application import MEASUREMENTS, app
+from .application import CORES, MEASUREMENTS, app
 
 
 @app.command(
@@ -225,4 +225,4 @@ def report(
     """Write the full report of finished runs: one HTML page, its figures as PDF and PNG, the numbers behind them."""
     from ..report import command
 
-    raise typer.Exit(command.run(folders or [], data or [], output))
+    raise typer.Exit(command.run(folders or [], data or [], output, workers=CORES))
