@@ -72,7 +72,7 @@ def test_tight_leptons_of_the_dilepton_regions_weigh(tmp_path: Path) -> None:
 
     def by_combination(run: runs.Run) -> np.ndarray:
         values = total(run.tally.counts, "WW", "loose_m_ll")[:, 1:-1].sum(axis=0)
-        return values.reshape(80, -1).sum(axis=1)  # two flavours of eight cells, and their pairs
+        return np.asarray(values.reshape(80, -1).sum(axis=1))  # two flavours of eight cells, and their pairs
 
     varied, nominal = by_combination(muons), by_combination(plain)
     loose_muon, loose_electron, both = slice(0, 8), slice(8, 16), slice(16, None)
