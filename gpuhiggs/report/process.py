@@ -57,6 +57,7 @@ def run(
     backgrounds.check(config)
     skim.require(config)
     there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
+    engine.require(there)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)
