@@ -4,15 +4,15 @@ With m the expected events of a bin, e its MC error and φ(m, e) its term in -ln
 
     ∂²(-ln L)/∂θ_i∂θ_j = Σ_b [φ_mm m_i m_j + φ_me (m_i e_j + e_i m_j) + φ_ee e_i e_j + φ_m m_ij + φ_e e_ij].
 
-The first derivatives m_i, e_i make one row a bin (:mod:`.derivatives`), over the parameters that matter to its channel; the
-first three terms are products of rows. Where the pull is a parameter of the fit, the term is f(m + x e).
+The first derivatives m_i, e_i make one row a bin (:mod:`.derivatives`), over the parameters that matter to its channel;
+the first three terms are products of rows. Where the pull is a parameter of the fit, the term is f(m + x e).
 """
 
 from __future__ import annotations
 
+from .derivatives import add_block, number_parameters
 from .language import part, scalar
 from .likelihood import poisson_curve
-from .derivatives import add_block, number_parameters
 from .statistical_model import ADDED, NO_ERROR, SCALED
 
 
@@ -129,9 +129,7 @@ def hessian(model, counts, auxiliary, profiled, theta, work, rows, matrix):
             add_block(model, theta, work, rows, inner, n, block, first)
         for b in range(first, last):
             at = (b - first) * n
-            add_bin(
-                model, counts, auxiliary, profiled, theta, work, slot, inner, n, b, part(rate, at), part(error, at)
-            )
+            add_bin(model, counts, auxiliary, profiled, theta, work, slot, inner, n, b, part(rate, at), part(error, at))
         for a in range(n):
             i = rows.touched[a]
             for b in range(a + 1):

@@ -197,7 +197,7 @@ def others_of_entry(model, theta, entry, k, j):
     """Return the product of the parameters that multiply an entry without those numbered *k* and *j*."""
     value = 1.0
     for other in range(model.entry_factor_start[entry], model.entry_factor_start[entry + 1]):
-        if other != k and other != j:  # noqa: PLR1714 - a kernel has no sets
+        if other != k and other != j:
             value *= theta[model.entry_factor[other]]
     return value
 
@@ -269,7 +269,7 @@ def bend_cropped(model, theta, work, rows, inner, n, block):
     start = model.block_start[block]
     for entry in range(start, model.block_start[block + 1]):
         slope = crop_slope(model, block, entry, work.template[entry])
-        if slope == 1.0 or slope == 0.0:  # noqa: PLR1714
+        if slope == 1.0 or slope == 0.0:
             continue
         weight, _ = of_entry(model, work, entry - start + model.block_bin[block], entry)
         weight *= work.product[block] * work.by_entry[entry] * slope / (CROP * model.nominal[entry])

@@ -1,7 +1,7 @@
-"""The minimum of -ln L, within bounds: Newton's method with the exact Hessian, or quasi-Newton steps where a good
-inverse Hessian is known already, as along a scan or for toys.
+"""The minimum of -ln L within bounds: by Newton's method with the exact Hessian.
 
-The Hessian at the minimum must be positive definite to prove it; its inverse is the covariance.
+Quasi-Newton steps come first where a good inverse Hessian is known already, as along a scan or for toys. The Hessian
+at the minimum must be positive definite to prove it; its inverse is the covariance.
 """
 
 from __future__ import annotations
@@ -29,9 +29,13 @@ from .statistical_model import Model
 
 STEPS = 60
 """Of Newton's: a fit that takes more does not converge."""
+ATTEMPTS = 6
+"""Before a fit is called not converged, with quasi-Newton steps in between."""
 NEAR = 1e-6
 """A distance at which a fit whose -ln L does not fall any more has converged: 1e-3 σ of a parameter."""
 
+EDGE = 1e-4
+"""Half the width, in units of each parameter's scale, over which an edge of -ln L counts as curvature."""
 FAR = 10.0
 """The longest step without a parabola, in units of each parameter's scale."""
 
@@ -62,10 +66,38 @@ def factorise_free(model, fits, memory):
 
 
 @scalar
-def newton_step(model, fits, fit, memory, theta):
-    """Set Newton's step with the stuck parameters at rest; return its slope, negative, and whether it is to a minimum."""
+def differences(model, fits, fit, memory, theta, matrix):
+    """Set the Hessian from gradients at both sides: an edge, where a template ends at zero, is curvature too."""
+    n, trial, above, below = fits.n_moved, part(memory.trial, 0), part(memory.change, 0), part(memory.product, 0)
+    for p in range(model.n_parameters):
+        trial[p] = theta[p]
+    for j in range(n):
+        p = fits.moved[j]
+        high, low = theta[p] + EDGE * model.step[p], theta[p] - EDGE * model.step[p]
+        high = model.upper[p] if high > model.upper[p] else high
+        low = model.lower[p] if low < model.lower[p] else low
+        trial[p] = high
+        gradient_at(model, fits, fit, memory, trial, above)
+        trial[p] = low
+        gradient_at(model, fits, fit, memory, trial, below)
+        trial[p] = theta[p]
+        for k in range(n):
+            matrix[j * n + k] = (above[k] - below[k]) / (high - low)
+    for j in range(n):
+        for k in range(j):
+            mean = 0.5 * (matrix[j * n + k] + matrix[k * n + j])
+            matrix[j * n + k] = mean
+            matrix[k * n + j] = mean
+
+
+@scalar
+def newton_step(model, fits, fit, memory, theta, is_smooth):
+    """Set Newton's step with the stuck parameters at rest; return its slope, negative, and if it is to a minimum."""
     n, step, gradient = fits.n_moved, part(memory.step, 0), part(memory.before, 0)
-    hessian_at(model, fits, fit, memory, theta, part(memory.inverse, 0))
+    if is_smooth:
+        hessian_at(model, fits, fit, memory, theta, part(memory.inverse, 0))
+    else:
+        differences(model, fits, fit, memory, theta, part(memory.inverse, 0))
     stick(model, fits, fit, memory, theta, gradient)
     while True:
         is_minimum = factorise_free(model, fits, memory)
@@ -92,15 +124,15 @@ def shorten(model, fits, step):
 
 
 @scalar
-def newton(model, fits, fit, memory):
+def newton(model, fits, fit, memory, is_smooth):
     """Take Newton's steps to the minimum; return -ln L, the distance left and the status."""
     theta = part(fits.theta, fit * model.n_parameters)
     value = gradient_at(model, fits, fit, memory, theta, part(memory.before, 0))
     distance, noise, is_stopped = 0.0, rounding(model, fits, fit), False
-    for _ in range(STEPS):
-        slope, is_minimum = newton_step(model, fits, fit, memory, theta)
+    for _ in range(STEPS if is_smooth else 3):
+        slope, is_minimum = newton_step(model, fits, fit, memory, theta, is_smooth)
         distance = -0.5 * slope
-        if not distance > fits.tolerance or (is_stopped and not distance > NEAR):
+        if not distance > (NEAR if is_stopped or not is_smooth else fits.tolerance):
             if is_minimum:  # to the bottom of the parabola, which is exact to the square of the distance
                 value = polish(model, fits, fit, memory, value)
             return value, distance, CONVERGED if is_minimum else FLAT
@@ -144,13 +176,28 @@ def fit_one(model, fits, fit, memory):
         value, distance = descend(model, fits, fit, memory, 15 + n // 3)
         if not distance > fits.tolerance:
             status = CONVERGED
-    if status != CONVERGED or fits.wanted == 1:
-        value, distance, status = newton(model, fits, fit, memory)
+    for attempt in range(ATTEMPTS):
+        if status == CONVERGED and fits.wanted == 0:
+            break
+        value, distance, status = newton(model, fits, fit, memory, attempt == 0)
+        if status != NOT_CONVERGED:
+            break
+        start_from_factor(fits, memory)
+        descend(model, fits, fit, memory, 100 + n)
     fits.nll[fit] = value
     fits.distance[fit] = distance
     fits.status[fit] = status
     if fits.wanted == 1:
         keep_covariance(fits, fit, memory)
+
+
+@scalar
+def start_from_factor(fits, memory):
+    """Set the inverse Hessian to that of the last factor: quasi-Newton steps get past edges of -ln L."""
+    n, matrix, inverse = fits.n_moved, part(memory.matrix, 0), part(memory.inverse, 0)
+    invert(matrix, part(memory.product, 0), n)
+    for k in range(n * n):
+        inverse[k] = matrix[k]
 
 
 @scalar

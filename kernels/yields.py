@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .language import part, scalar
+from .language import scalar
 from .real import exp, sqrt
 from .response import even_weight, respond
 from .statistical_model import ADDED, RATIONAL, SCALED

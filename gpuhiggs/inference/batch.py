@@ -63,7 +63,7 @@ class Minima(NamedTuple):
 def profiled_bins(model: FlatModel, keep: Collection[int] = ()) -> IndexArray:
     """Return which bins have their MC statistics in closed form: all but those of the parameters to *keep*."""
     owner = model.arrays.bin_parameter
-    return ((owner >= 0) & ~np.isin(owner, list(keep))).astype(np.int64)
+    return np.asarray((owner >= 0) & ~np.isin(owner, list(keep)), dtype=np.int64)
 
 
 def minimise(
@@ -144,7 +144,7 @@ def hessian(
 
     Where MC statistics are profiled it is that of the profile, none of whose parameters is among *moved*.
     """
-    return _evaluated(model, counts, auxiliary, theta, profiled, moved)[0].covariance
+    return np.asarray(_evaluated(model, counts, auxiliary, theta, profiled, moved)[0].covariance)
 
 
 def expected(model: FlatModel, theta: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from gpuhiggs.inference import batch
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
@@ -20,7 +22,7 @@ FLAT = 1e-7
 def hessian(likelihood: Likelihood, theta: FloatArray, moved: IndexArray, profiled: IndexArray) -> FloatArray:
     """Return the Hessian by the moved parameters, (moved, moved), of the profile where bins are profiled."""
     counts, auxiliary = likelihood.data.counts[np.newaxis], likelihood.data.auxiliary[np.newaxis]
-    return batch.hessian(likelihood.model, counts, auxiliary, theta[np.newaxis], moved, profiled)[0]
+    return np.asarray(batch.hessian(likelihood.model, counts, auxiliary, theta[np.newaxis], moved, profiled)[0])
 
 
 def leaning(model: FlatModel, theta: FloatArray, gradient: FloatArray, moved: IndexArray) -> FloatArray:
@@ -44,6 +46,11 @@ def flatness(matrix: FloatArray, names: Sequence[str]) -> str:
     return f"-ln L has a flat direction, along {', '.join(along)}"
 
 
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def complete(
     likelihood: Likelihood, theta: FloatArray, moved: IndexArray, covariance: FloatArray, profiled: IndexArray
 ) -> tuple[IndexArray, FloatArray]:
@@ -55,11 +62,12 @@ def complete(
     owner = arrays.bin_parameter[np.flatnonzero(profiled)]
     positions = np.concatenate([moved, owner])
     matrix = hessian(likelihood, theta, positions, np.zeros_like(profiled))
-    own = np.diag(matrix)[n:]
     at_bound = (theta[owner] <= arrays.lower[owner]) | (theta[owner] >= arrays.upper[owner])
-    known_others = np.where(at_bound, 0.0, 1.0 / own)
+    known_others = np.where(at_bound, 0.0, 1.0 / np.diag(matrix)[n:])
     follow = -known_others[:, np.newaxis] * matrix[n:, :n]  # how their best values move with the others
-    across = follow @ covariance
-    full = np.block([[covariance, across.T], [across, across @ follow.T + np.diag(known_others)]])
+    with _blas().limit(limits=1, user_api="blas"):  # for so few numbers its threads wait for each other longer
+        across = follow @ covariance
+        own = across @ follow.T + np.diag(known_others)
+    full = np.block([[covariance, across.T], [across, own]])
     order = np.argsort(positions)
     return positions[order], full[np.ix_(order, order)]

@@ -84,8 +84,8 @@ _COUNTED = {
 
 def _model(arrays: dict[str, Any]) -> kernel.Model:
     stored = {leaf.path[0]: leaf.dtype for leaf in leaves(kernel.Model) if leaf.kind is Column}
-    columns = {name: np.ascontiguousarray(arrays[name], dtype=dtype) for name, dtype in stored.items()}
-    counts = {name: len(columns[of]) for name, of in _COUNTED.items()}
+    columns: dict[str, Any] = {name: np.ascontiguousarray(arrays[name], dtype=dtype) for name, dtype in stored.items()}
+    counts: dict[str, Any] = {name: len(columns[of]) for name, of in _COUNTED.items()}
     return kernel.Model(
         **columns,
         **counts,
