@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
 from ..config import Model
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import sm
 from .tables import load
 
@@ -320,7 +320,8 @@ def published(name: str, view: View = "strengths", *, repair: bool = False) -> M
         If there is none of that name.
     """
     if name not in PUBLISHED:
-        msg = f"unknown data {name!r}: neither a finished run's folder nor one of {', '.join(PUBLISHED)}"
+        known = choices(name, PUBLISHED)
+        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known}"
         raise InputError(msg)
     return read(name, load(name), view, repair=repair)
 
