@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .application import MEASUREMENTS, app
+from .application import CORES, MEASUREMENTS, app
 
 
 @app.command(
@@ -104,6 +104,43 @@ def fit(
 
 @app.command(
     rich_help_panel=MEASUREMENTS,
+    epilog="Example: gpuhiggs convert RUN_DIR/workspace.json card.txt   (the datacard, and its templates in card.root)",
+)
+def convert(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            help="A workspace, or datacards, as for gpuhiggs fit; then the file to write.", show_default=False
+        ),
+    ],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            help="datacard, pyhf or workspace; by default a datacard for .txt, pyhf for .json.", show_default=False
+        ),
+    ] = None,
+    poi: Annotated[list[str] | None, typer.Option(help="Parameter of interest, as for gpuhiggs fit.")] = None,
+    mass: Annotated[str | None, typer.Option(help="What $MASS in a datacard stands for.")] = None,
+    measurement: Annotated[str | None, typer.Option(help="Of a pyhf workspace; the first if not given.")] = None,
+    patch: Annotated[str | None, typer.Option(help="FILE or FILE:NAME, a patch of a pyhf workspace.")] = None,
+) -> None:
+    """Write a statistical model in another format: Combine's datacard with templates, pyhf's JSON, the project's."""
+    import rich
+
+    from ..errors import InputError
+    from ..inference import conversion
+
+    if len(paths) < 2:
+        msg = f"convert {paths[0]}: expected a model and the file to write"
+        raise InputError(msg)
+    lines = conversion.convert(
+        paths[:-1], paths[-1], to, poi=poi or (), mass=mass, measurement=measurement, patch=patch
+    )
+    rich.get_console().print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command(
+    rich_help_panel=MEASUREMENTS,
     epilog="Example: gpuhiggs combine --data atlas-run2 cms-run2 --model kappa-effective --json kappa.json",
 )
 def combine(
@@ -188,4 +225,4 @@ def report(
     """Write the full report of finished runs: one HTML page, its figures as PDF and PNG, the numbers behind them."""
     from ..report import command
 
-    raise typer.Exit(command.run(folders or [], data or [], output))
+    raise typer.Exit(command.run(folders or [], data or [], output, workers=CORES))

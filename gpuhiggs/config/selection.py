@@ -140,9 +140,8 @@ def read(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, Any]:
     else:
         known = shipped_selections()
         if name not in known:
-            msg = (
-                f"{path}: unknown selection {name!r}; {choices(name, [*known, 'or a path that ends in .yaml or .py'])}"
-            )
+            said = choices(name, [*known, "or a path that ends in .yaml or .py"])
+            msg = f"{path}: unknown selection {name!r}; {said}"
             raise ConfigError(msg)
         raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
     base = raw.pop("base", None)

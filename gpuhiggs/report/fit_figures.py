@@ -23,7 +23,7 @@ from . import (
     posterior,
     pulls,
 )
-from .figure import Block, Figure, Missing, Section
+from .figure import Block, Missing, Section
 from .record import Record
 from .statistics import Statistics
 
@@ -117,9 +117,8 @@ def write(answer: Answer, folder: Path, title: str = "") -> list[str]:
         If the folder cannot be written.
     """
     blocks = figures(answer, title)
-    drawn = files.write_all([Section("fit", "Fit", [b for b in blocks if isinstance(b, Figure)])], folder)
-    words = [f"{name}: {found}" for name, found in drawn.items() if isinstance(found, str)]
-    return words + [f"{block.title}: {block.reason}" for block in blocks if isinstance(block, Missing)]
+    (shown,) = files.write_all([Section("fit", "Fit", blocks)], folder)
+    return [f"{block.title}: {block.reason}" for block in shown.blocks if isinstance(block, Missing)]
 
 
 def _run(answer: Answer, title: str) -> _Bare:

@@ -18,7 +18,7 @@ from .statistics import Statistics, readable
 from .style import COLORS, heading
 
 PANELS = 6
-DRAWS, TUNE = 1000, 400
+DRAWS, TUNE = 600, 300
 """Of each of four chains."""
 BINS = 40
 
