@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, choices
 from gpuhiggs.inference.parameters import Parameter
 from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.statistical_model import Model
@@ -101,7 +101,7 @@ class FlatModel:
         """Return the position of a parameter; `InputError` names the known ones if there is none."""
         if name in self._positions:
             return self._positions[name]
-        msg = f"no parameter {name!r}; known: {', '.join(parameter.name for parameter in self.parameters)}"
+        msg = f"no parameter {name!r}; {choices(name, self.names)}"
         raise InputError(msg)
 
     def select(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -116,8 +116,7 @@ class FlatModel:
         for name in names:
             found = self.groups.get(name) or fnmatch.filter(self.names, name) or [n for n in self.names if n == name]
             if not found:
-                known = ", ".join((*self.groups, *self.names))
-                msg = f"no parameter or group {name!r}; known: {known}"
+                msg = f"no parameter or group {name!r}; {choices(name, (*self.groups, *self.names))}"
                 raise InputError(msg)
             chosen |= dict.fromkeys(found)
         return tuple(chosen)
