@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
 from ..config import Model
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import sm
 from .tables import load
 
@@ -314,7 +314,8 @@ def positive_definite(matrix: Array, name: str, *, repair: bool = False, floor: 
 def check_known(name: str) -> None:
     """Raise InputError unless *name* is one of `PUBLISHED`."""
     if name not in PUBLISHED:
-        msg = f"unknown data {name!r}: neither a finished run's folder nor one of {', '.join(PUBLISHED)}"
+        known = choices(name, PUBLISHED)
+        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known}"
         raise InputError(msg)
 
 
