@@ -183,7 +183,8 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
     if isinstance(model, str):
         model = find(model)(inputs)
     joined = tuple(item.joined(model.names) for item in inputs)
-    notes = [
+    notes = [note for item in joined for note in item.notes]
+    notes += [
         f"{entry.name} of {item.name} joins: it constrains {', '.join(sorted({*entry.joins} & {*model.names}))}"
         for item in joined
         for entry in item.entries

@@ -132,6 +132,8 @@ class Measurements:
         Factor on what the theory nuisances do, for projections.
     view
         Which of a publication's tables the entries are.
+    notes
+        What a reader of a combination has to know of it.
     """
 
     name: str
@@ -147,6 +149,7 @@ class Measurements:
     theory: Array | None = None
     theory_scale: float = 1.0
     view: View = "strengths"
+    notes: tuple[str, ...] = ()
 
     @property
     def values(self) -> Array:
