@@ -33,7 +33,7 @@ def crossing(
     """Find how far below and above its best value each parameter lies where -2 ln L has risen by *level*.
 
     Each crossing is bracketed and then closed in on by the secant of the root of the rise, which is nearly a straight
-    line. Where a bound comes first, the distance to the bound is returned.
+    line, and by halves. Where a bound comes first, the distance to the bound is returned.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _search(
     high, f_high = np.full(len(t), np.inf), np.full(len(t), np.nan)
     answer = np.where(room > 0, np.nan, 0.0)
     todo = np.flatnonzero(room > 0)
-    for _ in range(N_STEPS):
+    for step in range(1, N_STEPS + 1):
         if not len(todo):
             break
         rise = _rise(likelihood, best, index[todo], sides[todo] * t[todo], held)
@@ -86,13 +86,16 @@ def _search(
         below = f < 0
         low[todo], f_low[todo] = np.where(below, t[todo], low[todo]), np.where(below, f, f_low[todo])
         high[todo], f_high[todo] = np.where(below, high[todo], t[todo]), np.where(below, f_high[todo], f)
-        done = (abs(f) < TOLERANCE * root) | (below & (t[todo] >= room[todo]))
+        # -2 ln L jumps where another minimum becomes the lowest: there the bracket closes, and nothing else.
+        closed = high[todo] - low[todo] < TOLERANCE * low[todo]
+        done = (abs(f) < TOLERANCE * root) | (below & (t[todo] >= room[todo])) | closed
         answer[todo[done]] = t[todo[done]]
         todo = todo[~done]
         open_end = np.isinf(high[todo])
         steep = np.clip(root / np.maximum(f_low[todo] + root, 1e-9), 1.2, 4.0)
         with np.errstate(invalid="ignore"):  # of the ends that are still open
             share = np.clip(f_low[todo] / (f_low[todo] - f_high[todo]), 0.05, 0.95)
+            share = share if step % 3 else np.full(len(todo), 0.5)
             inside = low[todo] + share * (high[todo] - low[todo])
         t[todo] = np.minimum(np.where(open_end, t[todo] * steep, inside), room[todo])
     return [None if np.isnan(value) else float(value) for value in answer]
@@ -106,12 +109,18 @@ def _rise(likelihood: Likelihood, best: Minima, index: Array, shifts: Array, hel
     starts = best.points[:1]
     if likelihood.model is not None and likelihood.model.starts is not None:
         starts = np.concatenate([starts, likelihood.model.starts])
-    points = np.repeat(starts[:, None], len(index), axis=1)
-    rows = np.arange(len(index))
-    points[:, rows, index] = best.points[0, index] + shifts
-    fixed = np.zeros(points.shape, dtype=bool)
-    fixed[:, rows, index] = True
-    fixed[:, :, list(held)] = True
-    n = points.shape[-1]
-    found = likelihood.minimise(points.reshape(-1, n), fixed.reshape(-1, n)).twice_nll.reshape(points.shape[:2])
-    return np.asarray(found.min(axis=0) - best.twice_nll[0])
+    n = starts.shape[1]
+    points, fixed, owner = [], [], []
+    for row, (position, shift) in enumerate(zip(index, shifts, strict=True)):
+        of_row = starts.copy()
+        of_row[:, position] = best.points[0, position] + shift
+        of_row = np.unique(of_row, axis=0)
+        held_here = np.zeros((len(of_row), n), dtype=bool)
+        held_here[:, [position, *held]] = True
+        points.append(of_row)
+        fixed.append(held_here)
+        owner.append(np.full(len(of_row), row))
+    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed)).twice_nll
+    lowest = np.full(len(index), np.inf)
+    np.minimum.at(lowest, np.concatenate(owner), found)
+    return np.asarray(lowest - best.twice_nll[0])
