@@ -16,7 +16,7 @@ from rich.table import Table
 from ..errors import InputError, RunError
 from . import joint_results, models, operators, smeft
 from .combination import Combination, Estimate, Problem, combine, prepare
-from .measurements import PUBLISHED, Measurements, View, published
+from .measurements import ALSO_CALLED, PUBLISHED, Measurements, View, published
 from .planes import plane
 from .posterior import Posterior, sample, weighted
 
@@ -31,6 +31,7 @@ def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> li
     InputError
         If one is neither, or given twice.
     """
+    names = [name if Path(name).is_dir() else ALSO_CALLED.get(name, name) for name in names]
     if twice := {name for name in names if list(names).count(name) > 1}:
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)

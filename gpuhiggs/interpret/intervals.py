@@ -77,11 +77,14 @@ def _search(
     low, f_low = np.zeros(len(t)), np.full(len(t), -root)
     high, f_high = np.full(len(t), np.inf), np.full(len(t), np.nan)
     answer = np.where(room > 0, np.nan, 0.0)
+    last = np.repeat(best.points[:1], len(t), axis=0)
     todo = np.flatnonzero(room > 0)
     for step in range(1, N_STEPS + 1):
         if not len(todo):
             break
-        rise = _rise(likelihood, best, index[todo], sides[todo] * t[todo], held)
+        at = x[index[todo]] + sides[todo] * t[todo]
+        lowest, last[todo] = _profiled(likelihood, last[todo], index[todo], at, held)
+        rise = lowest - best.twice_nll[0]
         f = np.sqrt(np.maximum(rise, 0.0)) - root
         below = f < 0
         low[todo], f_low[todo] = np.where(below, t[todo], low[todo]), np.where(below, f, f_low[todo])
@@ -101,26 +104,24 @@ def _search(
     return [None if np.isnan(value) else float(value) for value in answer]
 
 
-def _rise(likelihood: Likelihood, best: Minima, index: Array, shifts: Array, held: Sequence[int]) -> Array:
-    """Return how far -2 ln L has risen where one parameter of each point is shifted and the others follow.
+def _profiled(
+    likelihood: Likelihood, last: Array, index: Array, values: Array, held: Sequence[int]
+) -> tuple[Array, Array]:
+    """Return the lowest -2 ln L of each search, its parameter held at a value and the others free, and where it is.
 
-    They follow from the minimum and from the model's other starting points: the lowest counts.
+    They start from *last* (searches, parameters), where they were before, and from the model's other starting points.
     """
-    starts = best.points[:1]
-    if likelihood.model is not None and likelihood.model.starts is not None:
-        starts = np.concatenate([starts, likelihood.model.starts])
-    n = starts.shape[1]
+    model = likelihood.model
+    others = np.empty((0, last.shape[1])) if model is None or model.starts is None else model.starts
     points, fixed, owner = [], [], []
-    for row, (position, shift) in enumerate(zip(index, shifts, strict=True)):
-        of_row = starts.copy()
-        of_row[:, position] = best.points[0, position] + shift
-        of_row = np.unique(of_row, axis=0)
-        held_here = np.zeros((len(of_row), n), dtype=bool)
-        held_here[:, [position, *held]] = True
-        points.append(of_row)
-        fixed.append(held_here)
-        owner.append(np.full(len(of_row), row))
-    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed)).twice_nll
-    lowest = np.full(len(index), np.inf)
-    np.minimum.at(lowest, np.concatenate(owner), found)
-    return np.asarray(lowest - best.twice_nll[0])
+    for row, (position, value) in enumerate(zip(index, values, strict=True)):
+        starts = np.concatenate([last[row : row + 1], others])
+        starts[:, position] = value
+        points.append(np.unique(starts, axis=0))
+        fixed.append(np.zeros(points[-1].shape, dtype=bool))
+        fixed[-1][:, [position, *held]] = True
+        owner += [row] * len(points[-1])
+    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed))
+    order = np.lexsort((found.twice_nll, owner))
+    first = order[np.unique(np.array(owner)[order], return_index=True)[1]]
+    return found.twice_nll[first], found.points[first]

@@ -15,7 +15,6 @@ from . import sm
 from .measurements import Array, Measurements
 from .tables import load
 
-
 NO_WIDTH = 1e-12
 """Γ_H/Γ_H^SM where a fit passes a point without any couplings: branching ratios stay numbers."""
 

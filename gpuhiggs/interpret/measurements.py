@@ -15,12 +15,15 @@ from pydantic import Field, ValidationError, model_validator
 from ..config import Model
 from ..errors import InputError
 from . import sm
+from .choices import known
 from .tables import load
 
 Array = npt.NDArray[np.float64]
 View = Literal["strengths", "stxs", "production"]
 
 PUBLISHED = ("atlas-run2", "cms-run2", "lhc-run1", "atlas-run2-80fb", "cms-run2-36fb")
+ALSO_CALLED = {"run1": "lhc-run1", "atlas-cms-run1": "lhc-run1"}
+"""Other names of published sets, as a user may try them."""
 COMPOSITE = {
     "VH": ("WH", "ZH"),
     "tH": ("tHq", "tHW"),
@@ -204,9 +207,9 @@ class Measurements:
             row[[names.index(decay) for decay in parts]] = ratio / ratio.sum()
         return shares
 
-    def _known(self, entry: Entry, what: str, parts: Sequence[str], known: Sequence[str], said: Sequence[str]) -> None:
-        if unknown := [part for part in parts if part not in known]:
-            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; known: {', '.join(said)}"
+    def _known(self, entry: Entry, what: str, parts: Sequence[str], names: Sequence[str], said: Sequence[str]) -> None:
+        if unknown := [part for part in parts if part not in names]:
+            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; {known(unknown[0], said)}"
             raise InputError(msg)
 
     def joined(self, parameters: Sequence[str]) -> Measurements:
@@ -322,8 +325,9 @@ def published(name: str, view: View = "strengths", *, repair: bool = False) -> M
     InputError
         If there is none of that name.
     """
+    name = ALSO_CALLED.get(name, name)
     if name not in PUBLISHED:
-        msg = f"unknown data {name!r}: neither a finished run's folder nor one of {', '.join(PUBLISHED)}"
+        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known(name, PUBLISHED)}"
         raise InputError(msg)
     return read(name, load(name), view, repair=repair)
 

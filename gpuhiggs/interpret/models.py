@@ -7,6 +7,7 @@ from functools import partial
 
 from ..errors import InputError
 from . import kappa_models, one_parameter, smeft, strength_models
+from .choices import known
 from .hmssm import hmssm
 from .measurements import Measurements, View
 from .model import Model
@@ -53,6 +54,6 @@ def find(name: str) -> Factory:
         If there is none.
     """
     if name not in MODELS:
-        msg = f"unknown model {name!r}; known: {', '.join(MODELS)}"
+        msg = f"unknown model {name!r}; {known(name, MODELS)}"
         raise InputError(msg)
     return MODELS[name]
