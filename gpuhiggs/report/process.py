@@ -15,10 +15,10 @@ from rich.table import Table
 
 from .. import backend, backgrounds, engine, measurement, normalisation, skim
 from ..config import RunConfig
+from ..engine.ledger import Ledger
+from ..engine.tally import Tally
 from ..errors import InputError, RunError
-from ..ledger import Ledger
 from ..read import ColumnCache
-from ..tally import Tally
 from . import band, page, progress, provenance, run_folder, run_sections, strength, workforce
 from .performance import EVENTS, Stages
 from .record import Record
