@@ -36,6 +36,10 @@ class Calibration(NamedTuple):
     tables: kernel.Tables
     moves: bool
     met_pt_min: float | None
+    collection: str = ""
+    """The kernel's collection that holds the objects; of the event none."""
+    missing: str | None = None
+    """The kernel's missing momentum, which may follow."""
 
     @property
     def branches(self) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,8 +15,6 @@ from ..read.values import Values
 from . import Calibration
 
 PROGRAM = launch.Program(kernel.__name__)
-COLLECTIONS = {"muon": "muons", "electron": "electrons", "photon": "photons", "jet": "jets"}
-MISSING_MOMENTA = ("met", "puppi_met")
 PRESELECTING = ("muon", "electron", "photon")
 """Objects that the preselections of channels look at."""
 WITH_MASS = ("jet",)
@@ -71,11 +69,11 @@ def calibrate(
     return Calibrated(columns, found)
 
 
-def reach(found: Mapping[str, np.ndarray], columns: Any, names: Sequence[str]) -> dict[str, float]:
-    """Return the largest factor by which columns raise the pt of an object, by class, of those among *names*."""
+def reach(found: Mapping[str, np.ndarray], columns: Any, calibrations: Mapping[str, Calibration]) -> dict[str, float]:
+    """Return the largest factor by which columns raise the pt of an object, by class, of those among *calibrations*."""
     largest = {}
-    for name in found.keys() & set(names):
-        pt = getattr(columns, COLLECTIONS[name]).pt
+    for name in found.keys() & calibrations.keys():
+        pt = getattr(columns, calibrations[name].collection).pt
         with np.errstate(divide="ignore", invalid="ignore"):
             ratios = np.nan_to_num(found[name].astype(np.float64) / pt, nan=1.0)
         largest[name] = float(np.max(ratios, initial=1.0)) * (1.0 + 1e-9)  # a superset, however it is rounded
@@ -86,14 +84,13 @@ def _one(
     one: Calibration, columns: Any, branches: Mapping[str, Values], n: int, path: str, wanted: np.ndarray | None
 ) -> tuple[Any, np.ndarray]:
     nothing = np.zeros(0, np.float32)
-    objects = None if one.name == EVENT else getattr(columns, COLLECTIONS[one.name])
+    objects = None if one.name == EVENT else getattr(columns, one.collection)
     offsets = np.arange(n + 1) if objects is None else objects.offsets
     size = int(offsets[-1])
     pt, eta, phi = [np.zeros(size, np.float32)] * 3 if objects is None else (objects.pt, objects.eta, objects.phi)
-    mass = objects.mass if objects is not None and one.moves and one.name in WITH_MASS else nothing
-    missing = next((name for name in MISSING_MOMENTA if name in columns._fields), None)
-    follows = one.moves and one.met_pt_min is not None and missing is not None
-    met = getattr(columns, missing) if follows and missing else None
+    mass = getattr(objects, "mass", nothing) if one.moves and one.name in WITH_MASS else nothing
+    follows = one.moves and one.met_pt_min is not None and one.missing is not None
+    met = getattr(columns, one.missing) if follows and one.missing else None
     values, starts = _quantities(one, offsets, branches, path)
     inputs = kernel.Inputs(
         offsets, np.zeros(0, np.int64) if wanted is None else wanted, pt, eta, phi, mass,
@@ -112,9 +109,9 @@ def _one(
     _refuse(one, tables.problems, path)
     if objects is not None and one.moves:
         moved = objects._replace(pt=out.pt, **({"mass": out.mass} if mass.size else {}))
-        columns = columns._replace(**{COLLECTIONS[one.name]: moved})
-    if met is not None and missing is not None:
-        columns = columns._replace(**{missing: met._replace(pt=out.met_pt, phi=out.met_phi)})
+        columns = columns._replace(**{one.collection: moved})
+    if met is not None and one.missing is not None:
+        columns = columns._replace(**{one.missing: met._replace(pt=out.met_pt, phi=out.met_phi)})
     return columns, out.columns.reshape(one.columns, size)
 
 

@@ -65,7 +65,8 @@ def local(workers: int) -> Iterator[Client]:
             host="127.0.0.1",
             silence_logs=logging.CRITICAL,  # what fails is a result, and a run tells of it
         )
-    with cluster, Client(cluster) as client:
+    # results come from where they are made: by way of the scheduler they would be packed and unpacked once more
+    with cluster, Client(cluster, direct_to_workers=True) as client:
         yield client
 
 

@@ -8,121 +8,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from importlib import resources
 from pathlib import Path
-from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Self, TypeVar, get_args
+from typing import Any, Literal, Self
 
-import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from .. import channel_file
 from ..errors import ConfigError
-from ..histogram import Axis
 from . import calibrations as calibration_config
 from .calibrations import CalibrationConfig
 from .cluster import ClusterConfig, ExecutionConfig
 from .file_list import absolute, expand
 from .fit import ModelConfig
-from .frozen import Model as Model
+from .frozen import Model, read_yaml, validate
+from .selection import (
+    AxisConfig,
+    BlindConfig,
+    ClassifierConfig,
+    SelectionConfig,
+    merge,
+    shipped_selection,
+    shipped_selections,
+)
+from .selection import read as read_selection
 from .variations import VariationsConfig
 
-M = TypeVar("M", bound=BaseModel)
-
-
-class AxisConfig(Model):
-    """A binning: ``bins``, ``low`` and ``high``, or ``edges``."""
-
-    label: str
-    """What the axis shows, with its unit, as LaTeX that Matplotlib understands."""
-    bins: int = Field(default=0, ge=0, le=10_000)
-    low: float = 0.0
-    high: float = 0.0
-    edges: tuple[float, ...] = ()
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if self.edges:
-            if any(b <= a for a, b in zip(self.edges, self.edges[1:], strict=False)) or len(self.edges) < 2:
-                msg = f"edges must rise, got {list(self.edges)}"
-                raise ValueError(msg)
-            if self.bins or self.low or self.high:
-                msg = "give either edges, or bins, low and high"
-                raise ValueError(msg)
-        elif self.bins < 1 or not self.low < self.high or not math.isfinite(self.high - self.low):
-            msg = f"needs edges, or bins ≥ 1 and low < high; got bins {self.bins}, low {self.low}, high {self.high}"
-            raise ValueError(msg)
-        return self
-
-    def axis(self, name: str) -> Axis:
-        """Return the axis for the kernels."""
-        if self.edges:
-            return Axis(name, self.label, len(self.edges) - 1, self.edges[0], self.edges[-1], self.edges)
-        return Axis(name, self.label, self.bins, self.low, self.high)
-
-
-class ClassifierConfig(Model):
-    """A classifier inside the kernel, and the parts into which its score divides each category."""
-
-    file: str | None = None
-    """The model, JSON, or one of the package, ``shipped://NAME``; none where features are only recorded."""
-    output: str | None = None
-    """The score that counts; by default the model's first."""
-    boundaries: tuple[float, ...] = Field(default=(), max_length=31)
-    """Rising; the lowest part is 0."""
-    record: bool = False
-    """Keep the features of selected events: for training."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        if any(b <= a for a, b in zip(self.boundaries, self.boundaries[1:], strict=False)):
-            msg = f"boundaries must rise, got {list(self.boundaries)}"
-            raise ValueError(msg)
-        if self.file is None and (self.boundaries or self.output):
-            msg = "boundaries and output need a file"
-            raise ValueError(msg)
-        return self
-
-
-class BlindConfig(Model):
-    """Where a selection has its signal: data are withheld there until ``unblind: true``."""
-
-    categories: tuple[str, ...] = Field(min_length=1)
-    """Patterns of the categories that hold signal; ``"*"``: all of them."""
-    windows: dict[str, tuple[float, float]] = Field(default_factory=dict)
-    """Histograms that resolve the signal, and where: data are shown outside. Others are withheld as a whole."""
-    last_step: str
-    """Last row of the cutflow that is shown: later ones would tell the number of events."""
-
-    @model_validator(mode="after")
-    def _check(self) -> Self:
-        for name, (low, high) in self.windows.items():
-            if not low < high:
-                msg = f"windows.{name}: the lower end must be below the upper, got {low} and {high}"
-                raise ValueError(msg)
-        return self
-
-
-class SelectionConfig(Model):
-    """The selection of one channel: every cut and every binning."""
-
-    channel: str
-    schema_: str = Field(alias="schema")
-    reference: str
-    """Where the numbers come from."""
-    cuts: dict[str, Any]
-    histograms: dict[str, AxisConfig]
-    triggers: dict[str, Annotated[tuple[str, ...], Field(min_length=1)]] = Field(default_factory=dict)
-    """Paths by primary dataset; an event in several data sets is taken from the first of them."""
-    filters: tuple[str, ...] = ()
-    """Data-quality filters that an event must all pass."""
-    classifier: ClassifierConfig | None = None
-    absent: tuple[str, ...] = ()
-    """Collections that the files do not have and the selection does without: no objects, no missing momentum."""
-    region_axes: dict[str, AxisConfig] = Field(default_factory=dict)
-    """Axes of the control regions of failing objects: those in whose bins rates are measured."""
-    blind: BlindConfig | None = None
-    """Where the signal is; null: nothing is ever withheld."""
+__all__ = [
+    "AxisConfig",
+    "BlindConfig",
+    "ClassifierConfig",
+    "DatasetConfig",
+    "Model",
+    "NonPromptConfig",
+    "ProcessStyle",
+    "RunConfig",
+    "SelectionConfig",
+    "build",
+    "load",
+    "read_yaml",
+    "shipped_selection",
+    "shipped_selections",
+    "validate",
+    "with_execution",
+]
 
 
 class DatasetConfig(Model):
@@ -319,14 +246,14 @@ def build(raw: dict[str, Any], path: Path) -> RunConfig:
         If a key or value in it is wrong.
     """
     if isinstance(raw.get("selection"), str):
-        raw["selection"] = _selection(raw["selection"], path)
+        raw["selection"] = read_selection(raw["selection"], path)
     if "overrides" in raw:
         overrides = raw.pop("overrides")
         if not isinstance(overrides, dict):
             msg = f"{path}: overrides: expected a mapping of keys of the selection, got {overrides!r}"
             raise ConfigError(msg)
-        raw["selection"] = _merge(raw.get("selection", {}), overrides)
-    classifier = selection.get("classifier") if isinstance(selection := raw.get("selection"), dict) else None
+        raw["selection"] = merge(raw.get("selection", {}), overrides)
+    classifier = chosen.get("classifier") if isinstance(chosen := raw.get("selection"), dict) else None
     if isinstance(classifier, dict) and isinstance(classifier.get("file"), str):
         classifier["file"] = absolute(classifier["file"], path.parent)
     datasets = raw.get("datasets")
@@ -366,121 +293,3 @@ def with_execution(config: RunConfig, changed: Mapping[str, Any]) -> RunConfig:
     """
     execution = validate(ExecutionConfig, config.execution.model_dump() | dict(changed), "command line")
     return config.model_copy(update={"execution": execution})
-
-
-def validate(model: type[M], raw: Mapping[str, Any], place: str) -> M:
-    """Build a model, with errors that say where and what is known."""
-    try:
-        return model.model_validate(raw)
-    except ValidationError as error:
-        # A list whose entries are all wrong is reported as too short as well.
-        found = error.errors()
-        errors = [entry for entry in found if entry["type"] != "too_short" or not entry["input"]] or found
-        raise ConfigError("\n".join(_explain(model, entry, place) for entry in errors)) from error
-
-
-def _explain(model: type[BaseModel], error: Any, place: str) -> str:
-    where = ".".join(str(part) for part in error["loc"])
-    if error["type"] == "extra_forbidden":
-        key = error["loc"][-1]
-        inner = _model_at(model, error["loc"][:-1])
-        known = ", ".join(info.alias or name for name, info in inner.model_fields.items()) if inner else "?"
-        section = ".".join(str(part) for part in error["loc"][:-1])
-        return f"{place}: unknown key {key!r}" + (f" in {section}" if section else "") + f"; known: {known}"
-    message = error["msg"].removeprefix("Value error, ")
-    given = "" if error["type"] in ("missing", "value_error") else f", got {error['input']!r}"
-    return f"{place}: {where}: {message}{given}" if where else f"{place}: {message}{given}"
-
-
-def _model_at(model: type[BaseModel], location: tuple[int | str, ...]) -> type[BaseModel] | None:
-    """Follow an error's location to the model that refused the key."""
-    found: Any = model
-    for part in location:
-        if isinstance(found, type) and issubclass(found, BaseModel):
-            names = {info.alias or name: info.annotation for name, info in found.model_fields.items()}
-            found = names.get(str(part))
-        else:  # a place in a list, or the key of a mapping
-            found = next((hint for hint in get_args(found) if isinstance(hint, type) and hint is not str), None)
-        if isinstance(found, UnionType):
-            found = next(hint for hint in get_args(found) if hint is not NoneType)
-    return found if isinstance(found, type) and issubclass(found, BaseModel) else None
-
-
-class _NoRepeats(yaml.SafeLoader):
-    """YAML in which a key given twice is an error; YAML itself keeps the last and says nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                problem = f"the key {key!r} is given twice"
-                raise yaml.constructor.ConstructorError(None, None, problem, key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def read_yaml(path: Path) -> dict[str, Any]:
-    """Read a mapping of keys, or raise ConfigError; a key that stands twice is an error."""
-    try:
-        raw = yaml.load(path.read_text(encoding="utf-8"), Loader=_NoRepeats)
-    except OSError as error:
-        msg = f"{path}: {error.strerror or error}"
-        raise ConfigError(msg) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        msg = f"{path}: not YAML: {error}"
-        raise ConfigError(msg) from error
-    if not isinstance(raw, dict):
-        msg = f"{path}: expected a mapping of keys, got {type(raw).__name__}"
-        raise ConfigError(msg)
-    return raw
-
-
-def shipped_selections() -> list[str]:
-    """Return the names of the selections that come with the package."""
-    folder = resources.files("gpuhiggs.channels")
-    return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
-
-
-def shipped_selection(name: str) -> dict[str, Any]:
-    """Return a selection of the package as a mapping to start from."""
-    return _selection(name, Path(name))
-
-
-def _selection(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, Any]:
-    """Return a selection by the name of a shipped one, or from the user's own file.
-
-    A selection may name another one as its ``base``, and say only what differs.
-    """
-    if name.endswith(".py"):
-        raw = channel_file.load(Path(absolute(name, path.parent))).selection()
-    elif name.endswith((".yaml", ".yml")):
-        name = absolute(name, path.parent)
-        path = Path(name)
-        raw = read_yaml(path)
-    else:
-        known = shipped_selections()
-        if name not in known:
-            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml or .py"
-            raise ConfigError(msg)
-        raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
-    base = raw.pop("base", None)
-    if name in bases:
-        msg = f"{path}: base: {' is based on '.join((*bases, name))}"
-        raise ConfigError(msg)
-    return raw if base is None else _merge(_selection(str(base), path, (*bases, name)), raw)
-
-
-def _merge(base: Any, overrides: Any) -> Any:
-    """Replace parts of a tree of mappings, ``triggers`` as a whole; keys are checked when the model is built."""
-    if not isinstance(overrides, dict) or not isinstance(base, dict):
-        return overrides
-    changed = {key: _replace(key, base.get(key), value) for key, value in overrides.items()}
-    return {**base, **changed}
-
-
-def _replace(key: str, base: Any, value: Any) -> Any:
-    """Replace the triggers, and each histogram's axis, whole: parts of two of them make no sense together."""
-    if key == "triggers" or not isinstance(base, dict) or not isinstance(value, dict):
-        return value
-    return {**base, **value} if key == "histograms" else _merge(base, value)

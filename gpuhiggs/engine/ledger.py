@@ -37,7 +37,7 @@ from .tally import FileInfo, WorkItem
 
 _log = logging.getLogger(__name__)
 
-MAGIC = b"gpuhiggs ledger 1\n"
+MAGIC = b"gpuhiggs ledger 2\n"
 _MAGIC_STEM = b"gpuhiggs ledger "
 _FIXED = len(MAGIC) + 8
 """The magic line and the length of the header."""

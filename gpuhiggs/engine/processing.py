@@ -82,7 +82,7 @@ def _calibrated(
     rest = {name: one for name, one in every.items() if name not in leading}
     columns, objects = calibrated.calibrate(leading, columns, found, n_events, path)
     cuts: Any = prepared.cuts.value
-    reach = calibrated.reach(objects, columns, tuple(leading))
+    reach = calibrated.reach(objects, columns, leading)
     raised = {name: max(factor, getattr(cuts.dataset.reach, name)) for name, factor in reach.items()}
     wider = cuts.dataset.reach._replace(**raised)
     wider = wider._replace(lepton=max(wider.muon, wider.electron))

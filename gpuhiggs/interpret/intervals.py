@@ -12,6 +12,8 @@ from .measurements import Array
 N_STEPS = 30
 TOLERANCE = 1e-3
 """On the root of the rise of -2 ln L, relative."""
+GAIN = 1e-6
+"""A minimisation ends where a step gains less, relative to -2 ln L: a hundredth of what the tolerance allows."""
 
 
 def profile(likelihood: Likelihood, start: Array, position: int, values: Array, held: Sequence[int] = ()) -> Minima:
@@ -121,7 +123,7 @@ def _profiled(
         fixed.append(np.zeros(points[-1].shape, dtype=bool))
         fixed[-1][:, [position, *held]] = True
         owner += [row] * len(points[-1])
-    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed))
+    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed), tolerance=GAIN)
     order = np.lexsort((found.twice_nll, owner))
     first = order[np.unique(np.array(owner)[order], return_index=True)[1]]
     return found.twice_nll[first], found.points[first]

@@ -316,9 +316,8 @@ def positive_definite(matrix: Array, name: str, *, repair: bool = False, floor: 
     return np.asarray(raised / np.outer(scale, scale))
 
 
-@cache
-def published(name: str, view: View = "strengths", *, repair: bool = False) -> Measurements:
-    """Return a set of `PUBLISHED` measurements.
+def check_known(name: str) -> str:
+    """Return the name of one of `PUBLISHED`, which may also be called as `ALSO_CALLED` says.
 
     Raises
     ------
@@ -329,6 +328,19 @@ def published(name: str, view: View = "strengths", *, repair: bool = False) -> M
     if name not in PUBLISHED:
         msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known(name, PUBLISHED)}"
         raise InputError(msg)
+    return name
+
+
+@cache
+def published(name: str, view: View = "strengths", *, repair: bool = False) -> Measurements:
+    """Return a set of `PUBLISHED` measurements.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    name = check_known(name)
     return read(name, load(name), view, repair=repair)
 
 

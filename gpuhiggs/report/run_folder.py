@@ -37,6 +37,8 @@ HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "p
 TEMPLATES = "templates.json"
 UNBLINDING = "unblinding.json"
 """What was unblinded, and when: kept when a run is made again, so that the first time stays known."""
+SKIM = "skim"
+"""The folder of the skims."""
 FIGURES, NUMBERS = "figures", "numbers"
 """Folders of a page's figures and of the numbers behind them."""
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")

@@ -14,7 +14,6 @@ import correctionlib.schemav2 as schema
 import numpy as np
 
 from ..calibrations import Calibration, Calibrator, calibrators
-from ..calibrations.calibrated import COLLECTIONS
 from ..columns import Extra
 from ..config import validate
 from ..config.calibrations import EVENT, OBJECTS, CalibrationConfig, StepVariation
@@ -25,6 +24,10 @@ from ..kernels import lookup, shifts, weights
 from ..kernels.language import fields
 from . import SIDES, Names, applies, names, ordered_members
 from .reach import Rows, reach
+
+COLLECTIONS = {"muon": "muons", "electron": "electrons", "photon": "photons", "jet": "jets"}
+"""Where the kernels of the package have the objects of a class; others say in ``COLLECTIONS`` where they are."""
+MISSING_MOMENTA = ("met", "puppi_met")
 
 
 class Tables(NamedTuple):
@@ -82,9 +85,24 @@ class _Builder:
         ConfigError
             If there is no collection of its own.
         """
-        if name != EVENT and COLLECTIONS[name] not in fields(self.kernel.Inputs):
+        if name != EVENT and self.own_collection(name) is None:
             msg = f"calibrations.{name}: the channel has no collection of {name}s"
             raise ConfigError(msg)
+
+    def own_collection(self, name: str) -> str | None:
+        """Return the kernel's collection of nothing but the objects of a class."""
+        collection = getattr(self.kernel, "COLLECTIONS", COLLECTIONS).get(name)
+        return collection if collection in fields(self.kernel.Inputs) else None
+
+    def missing_momentum(self) -> str | None:
+        """Return the kernel's missing momentum, if it has one."""
+        names = (*MISSING_MOMENTA, getattr(self.kernel, "COLLECTIONS", {}).get("met"))
+        return next((name for name in names if name in fields(self.kernel.Inputs)), None)
+
+    def compiled(self, name: str) -> Calibration:
+        """Return what is done beforehand to a class of objects, or to the event."""
+        found = self.calibrators[name].compiled()
+        return found._replace(collection=self.own_collection(name) or "", missing=self.missing_momentum())
 
     def column(self, name: str, number: int) -> int:
         """Return the branch that stands for a column of a calibration."""
@@ -95,9 +113,8 @@ class _Builder:
 
     def collection(self, name: str, place: str) -> str:
         """Return the kernel's collection that holds the objects of a class."""
-        collections = fields(self.kernel.Inputs)
-        collection = COLLECTIONS[name] if COLLECTIONS[name] in collections else "leptons"
-        if collection not in collections:
+        collection = self.own_collection(name) or "leptons"
+        if collection not in fields(self.kernel.Inputs):
             msg = f"{place}: the channel has no collection of {name}s"
             raise ConfigError(msg)
         return collection
@@ -314,7 +331,10 @@ def compile_variations(
     if config is None or not simulation:
         return _tables(builder, Names(), [[]], rows)
     if (config.shifts or config.weights or config.sets) and not hasattr(kernel, "MOVES"):
-        msg = f"{place}: the channel has none; its kernel module says neither what MOVES nor what is WEIGHED"
+        msg = (
+            f"{place}: the channel has none; its module says neither what MOVES nor what is WEIGHED, and its body does "
+            "not take `variation`"
+        )
         raise ConfigError(msg)
     moved: list[Rows] = [[]]
     for name, shift in config.shifts.items():
@@ -364,5 +384,5 @@ def _tables(builder: _Builder, filled: Names, moved: list[Rows], rows: list[list
         ),
         reach(tables, moved, builder.extras),
         tuple(builder.extras),
-        {name: builder.calibrators[name].compiled() for name in OBJECTS if name in builder.calibrators},
+        {name: builder.compiled(name) for name in OBJECTS if name in builder.calibrators},
     )

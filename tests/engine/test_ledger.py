@@ -117,7 +117,7 @@ def test_a_batch_that_is_torn_or_changed_is_done_again(
 
 def test_another_version_is_refused(book: Ledger) -> None:
     path = book.commit(batch("a"))
-    path.write_bytes(path.read_bytes().replace(b"gpuhiggs ledger 1\n", b"gpuhiggs ledger 2\n"))
+    path.write_bytes(path.read_bytes().replace(b"gpuhiggs ledger 2\n", b"gpuhiggs ledger 3\n"))
     with pytest.raises(InputError, match="written by another version of gpuhiggs"):
         book.kept(PRINTS, [("d", "a")])
 

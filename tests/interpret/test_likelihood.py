@@ -147,7 +147,7 @@ def test_refused_measurements(change: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("decay", "uu", "ours: a: no scaling rule for decay 'uu'; known: bb"),
+        ("decay", "uu", "ours: a: no scaling rule for decay 'uu'; did you mean mumu\\? known: bb"),
         ("production", {"ggX": 1.0}, "ours: a: no scaling rule for production 'ggX'; known: ggH"),
     ],
 )
