@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, choices
 from gpuhiggs.inference.parameters import Parameter
 from gpuhiggs.kernels.statistical_model import Model
 
@@ -86,7 +86,7 @@ class FlatModel:
         for position, parameter in enumerate(self.parameters):
             if parameter.name == name:
                 return position
-        msg = f"no parameter {name!r}; known: {', '.join(parameter.name for parameter in self.parameters)}"
+        msg = f"no parameter {name!r}; {choices(name, self.names)}"
         raise InputError(msg)
 
     def select(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -101,8 +101,7 @@ class FlatModel:
         for name in names:
             found = self.groups.get(name) or fnmatch.filter(self.names, name) or [n for n in self.names if n == name]
             if not found:
-                known = ", ".join((*self.groups, *self.names))
-                msg = f"no parameter or group {name!r}; known: {known}"
+                msg = f"no parameter or group {name!r}; {choices(name, (*self.groups, *self.names))}"
                 raise InputError(msg)
             chosen |= dict.fromkeys(found)
         return tuple(chosen)

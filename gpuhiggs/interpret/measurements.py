@@ -13,9 +13,8 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
 from ..config import Model
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import sm
-from .choices import known
 from .tables import load
 
 Array = npt.NDArray[np.float64]
@@ -209,7 +208,7 @@ class Measurements:
 
     def _known(self, entry: Entry, what: str, parts: Sequence[str], names: Sequence[str], said: Sequence[str]) -> None:
         if unknown := [part for part in parts if part not in names]:
-            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; {known(unknown[0], said)}"
+            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; {choices(unknown[0], said)}"
             raise InputError(msg)
 
     def joined(self, parameters: Sequence[str]) -> Measurements:
@@ -326,7 +325,8 @@ def check_known(name: str) -> str:
     """
     name = ALSO_CALLED.get(name, name)
     if name not in PUBLISHED:
-        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known(name, PUBLISHED)}"
+        known = choices(name, PUBLISHED)
+        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known}"
         raise InputError(msg)
     return name
 

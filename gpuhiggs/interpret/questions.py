@@ -11,9 +11,8 @@ from rich import get_console
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import benchmarks, gluon_fusion, mass_precision, projections, sm, vacuum, width
-from .choices import known
 from .combination import combine, prepare
 from .command import read_inputs, write
 from .tables import load
@@ -210,7 +209,7 @@ def ask(name: str, options: Options) -> Answer:
         If it is unknown, does not take an option that was given, or as its answer says.
     """
     if name not in QUESTIONS:
-        msg = f"unknown question {name!r}; {known(name, QUESTIONS)}"
+        msg = f"unknown question {name!r}; {choices(name, QUESTIONS)}"
         raise InputError(msg)
     question = QUESTIONS[name]
     if wrong := [option for option in options.given() if option not in question.takes]:

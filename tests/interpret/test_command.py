@@ -105,13 +105,13 @@ def test_plane_and_operators() -> None:
     ("arguments", "message"),
     [
         ({"data": ["atlas-run2"], "model": "xyz"}, "unknown model 'xyz'; known: mu,"),
-        ({"data": ["atlas-run2"], "model": "kapa-vf"}, r"unknown model 'kapa-vf'; did you mean kappa-vf\?"),
-        ({"data": ["atlas-run2"], "model": "2HDM-ii"}, r"did you mean 2hdm-II"),
+        ({"data": ["atlas-run2"], "model": "kapa-vf"}, r"unknown model 'kapa-vf'; known: .*did you mean 'kappa-vf'\?"),
+        ({"data": ["atlas-run2"], "model": "2HDM-ii"}, r"did you mean '2hdm-II?'"),
         ({"data": ["atlas"], "model": "mu"}, "unknown data 'atlas': neither a finished run's folder nor"),
-        ({"data": ["cms-run-2"], "model": "mu"}, r"did you mean cms-run2"),
+        ({"data": ["cms-run-2"], "model": "mu"}, r"did you mean 'cms-run2'"),
         (
             {"data": ["atlas-run2"], "model": "smeft-linear", "chosen": ["cHg"]},
-            r"unknown operator 'cHg'; did you mean chg",
+            r"unknown operator 'cHg'; known: .*did you mean 'chg'",
         ),
         ({"data": ["atlas-run2", "atlas-run2"], "model": "mu"}, "data given twice"),
         ({"data": ["atlas-run2"], "model": "mu", "chosen": ["chg"]}, "--operator is for smeft"),
@@ -204,7 +204,7 @@ def test_every_question_is_answered(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("wdth", {}), r"unknown question 'wdth'; did you mean width\? known: width, projections"),
+        (("wdth", {}), "unknown question 'wdth'; known: width, projections"),
         (("vacuum", {"data": ("atlas-run2",)}), "--data says nothing to vacuum; it takes --m-h"),
         (("width", {"model": "mu"}), "model mu says nothing about the width"),
         (("width", {"m_h": 300.0}), "m_H = 300 GeV is outside the tables"),
