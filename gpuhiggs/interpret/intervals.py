@@ -124,6 +124,6 @@ def _profiled(
         fixed[-1][:, [position, *held]] = True
         owner += [row] * len(points[-1])
     found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed), tolerance=GAIN)
-    order = np.lexsort((found.twice_nll, owner))
+    order = np.lexsort((found.twice_nll, np.array(owner)))
     first = order[np.unique(np.array(owner)[order], return_index=True)[1]]
     return found.twice_nll[first], found.points[first]

@@ -323,5 +323,5 @@ def _step(
         extra = damping[:, None] * np.einsum("bkk->bk", curvature)
     index = np.arange(gradient.shape[1])
     curvature[:, index, index] += extra
-    step = -np.linalg.solve(curvature, gradient[..., None])[..., 0]
+    step: Array = np.asarray(-np.linalg.solve(curvature, gradient[..., None])[..., 0])
     return step, np.asarray(np.einsum("bk,bk->b", step, extra * step - gradient))

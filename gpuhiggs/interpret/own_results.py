@@ -177,7 +177,7 @@ def measurements(
         "correlation": [list(row[: position + 1]) for position, row in enumerate(correlation)],
     }
     name = " + ".join(str(run.folder) for run in runs)
-    notes = ()
+    notes: tuple[str, ...] = ()
     if without:
         held = ", ".join(without)
         notes = (f"{name}: fitted again with {held} held: the uncertainties of the prediction are those of all inputs",)
