@@ -14,7 +14,7 @@ import awkward as ak
 import numpy as np
 
 from ..errors import FileError
-from . import blocks
+from . import blocks, memory
 from .baskets import Basket, Baskets, Header
 from .native import Piece
 
@@ -123,7 +123,7 @@ class Numbers:
 
     def allocate(self) -> None:
         """Make room."""
-        self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
+        self._content = memory.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
     def pieces(self) -> np.ndarray:
         """Return what is known of each basket that is not embedded: int64 of shape (baskets, fields of ``Piece``)."""
@@ -257,7 +257,7 @@ class Vectors:
             raise FileError(msg)
         kept = np.ones(int(edges[-1] - edges[0]), np.bool_)
         kept[headers - edges[0]] = False
-        values = np.empty(int(counts.sum()), self._dtype.newbyteorder("="))
+        values = memory.empty(int(counts.sum()), self._dtype.newbyteorder("="))
         _copy(content.raw[edges[0] : edges[-1]][kept], self._dtype, values)
         self._parts[number] = counts, values
 
