@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import FileError
 from . import blocks, memory
-from .baskets import Basket, Baskets, Header
+from .baskets import Baskets, Embedded, Header
 from .native import Piece
 
 _OFFSET = np.dtype(">i4")
@@ -52,10 +52,10 @@ class Content(NamedTuple):
     """The offsets of an embedded basket, from the first value."""
 
 
-def embedded(basket: Basket) -> Content:
+def embedded(basket: Embedded) -> Content:
     """Return the content of a basket that stands in the tree's metadata."""
-    raw = np.ascontiguousarray(basket.embedded.data).view(np.uint8)
-    return Content(raw, len(raw), 0, basket.embedded.byte_offsets)
+    raw = np.ascontiguousarray(basket.data).view(np.uint8)
+    return Content(raw, len(raw), 0, basket.byte_offsets)
 
 
 def decompressed(header: Header, basket: memoryview) -> Content:

@@ -30,7 +30,9 @@ def address(array: np.ndarray) -> int:
 def test_a_buffer_is_used_again(dtype: str) -> None:
     first = memory.empty(1_000_000, dtype)
     assert (first.shape, first.dtype) == ((1_000_000,), np.dtype(dtype))
-    assert first.flags.writeable and first.flags.c_contiguous and first.flags.aligned
+    assert first.flags.writeable
+    assert first.flags.c_contiguous
+    assert first.flags.aligned
     where = address(first)
     del first
     assert address(memory.empty(990_000, dtype)) == where
