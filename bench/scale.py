@@ -29,14 +29,15 @@ import numpy as np
 
 from bench import generate, in_memory, variations
 from bench.throughput import machine
-from gpuhiggs import cluster, processing, sparse
-from gpuhiggs.books import Books
-from gpuhiggs.cluster_config import ExecutionConfig
+from gpuhiggs import cluster
+from gpuhiggs.config.cluster import ExecutionConfig
+from gpuhiggs.engine import processing, sparse
+from gpuhiggs.engine.books import Books
+from gpuhiggs.engine.ledger import Batch, Ledger
+from gpuhiggs.engine.tally import FileInfo, ListedFile, Partial, WorkItem
+from gpuhiggs.engine.work import Work
 from gpuhiggs.kernels import four_lepton
-from gpuhiggs.ledger import Batch, Ledger
-from gpuhiggs.tally import FileInfo, ListedFile, Partial, WorkItem
 from gpuhiggs.variations import branches
-from gpuhiggs.work import Work
 
 ITEMS_PER_FILE = 10
 EVENTS = 50_000

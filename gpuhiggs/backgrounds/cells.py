@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import ConfigError, InputError
 from ..histogram import HistogramSpec, sum_of_squares, sum_of_weights
 from ..normalisation import contributions, luminosity_of, normalised_to
-from ..tally import Tally
 
 Floats = NDArray[np.float64]
 

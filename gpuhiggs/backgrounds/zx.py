@@ -9,11 +9,11 @@ import numpy as np
 
 from .. import channels
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError
 from ..histogram import HistogramSpec
 from ..kernels import four_lepton as channel_kernel
 from ..kernels import four_lepton_regions as kernel
-from ..tally import Tally
 from . import cells as control
 from . import four_lepton, rates
 from .cells import Cells, Floats, Region

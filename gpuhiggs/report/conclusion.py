@@ -13,8 +13,8 @@ from rich.table import Table
 
 from .. import backgrounds, measurement, normalisation, skim
 from ..config import RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError, RunError
-from ..tally import Tally
 from . import band, page, progress, provenance, run_folder, run_sections, strength
 from .record import Record
 from .stages import Stages

@@ -10,8 +10,8 @@ from rich.markup import escape
 
 from .. import backend, backgrounds, engine, skim
 from ..config import RunConfig
+from ..engine.ledger import Ledger
 from ..errors import InputError
-from ..ledger import Ledger
 from ..read import ColumnCache, proxy
 from . import progress, run_folder, workforce
 from .stages import EVENTS, Stages

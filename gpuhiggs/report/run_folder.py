@@ -29,8 +29,8 @@ from uhi.io.json import default as uhi_default
 
 from .. import blinding, normalisation
 from ..config import RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError, RunError
-from ..tally import Tally
 
 CONFIG, RESULTS, REPORT, WORKSPACE = "config.yaml", "results.json", "report.html", "workspace.json"
 HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"

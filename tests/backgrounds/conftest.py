@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 
-from gpuhiggs import config, preparation, processing
+from gpuhiggs import config
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation, processing
+from gpuhiggs.engine.tally import FileInfo, Tally
 from gpuhiggs.histogram import Counts, Wide, sum_of_weights
-from gpuhiggs.tally import FileInfo, Tally
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # bench/ is not installed
 

@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, inference, measurement, normalisation, workspace
+from gpuhiggs import backgrounds, inference, measurement, normalisation
 from gpuhiggs.backgrounds import cells, fake_factors
 from gpuhiggs.backgrounds.cells import Cells
 from gpuhiggs.backgrounds.rates import Rates
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
-from gpuhiggs.tally import Tally
+from gpuhiggs.measurement import workspace
 
 from .conftest import Run, emptied, scaled, total
 

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, config, inference, normalisation, workspace
+from gpuhiggs import backgrounds, config, inference, normalisation
 from gpuhiggs.backgrounds import four_lepton, zx
 from gpuhiggs.backgrounds.cells import Cells, Region
 from gpuhiggs.backgrounds.rates import measure
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Counts, Wide
-from gpuhiggs.tally import Tally
+from gpuhiggs.measurement import workspace
 
 from .conftest import Run, emptied, scaled, total
 
