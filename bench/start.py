@@ -30,7 +30,7 @@ def main(asked, config, folder, workers):
     from gpuhiggs.commands import events
     from gpuhiggs import engine
     from gpuhiggs.report import process
-    from gpuhiggs.tally import Partial
+    from gpuhiggs.engine.tally import Partial
     marks = {}
     def mark(what):
         marks[what] = [time.time() - asked, time.process_time()]
