@@ -67,10 +67,6 @@ def check(config: RunConfig) -> None:
     if nonprompt.process in known:
         msg = f"nonprompt.process: {nonprompt.process} is a process of {known[nonprompt.process]} already"
         raise ConfigError(msg)
-    classifier = config.selection.classifier
-    if classifier is not None and classifier.boundaries:
-        msg = "nonprompt: the control regions are not divided by the score of a classifier; leave out its boundaries"
-        raise ConfigError(msg)
     for key, names in (("prompt", nonprompt.prompt), ("electroweak", nonprompt.electroweak)):
         if unknown := [name for name in names if known.get(name) != "simulation"]:
             simulated = ", ".join(sorted(name for name, kind in known.items() if kind == "simulation"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Self, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
 from pydantic import Field, model_validator
 
@@ -40,6 +40,19 @@ class SmoothConfig(Model):
 
     processes: tuple[str, ...] = Field(min_length=1)
     degree: int = Field(ge=1, le=5)
+
+
+class TreatmentConfig(Model):
+    """How varied templates are treated, in this order; what was done to which stands in ``results.json``."""
+
+    symmetrise: Literal["none", "mean", "larger"] = "none"
+    """Half the difference of both sides, or the side with the larger change."""
+    smooth: int = Field(default=0, ge=0)
+    """Passes of a running median of three and a mean (1, 2, 1)/4 over the relative changes."""
+    prune_norm: float = Field(default=0.0, ge=0)
+    """Relative change under which a normalisation is dropped."""
+    prune_shape: float = Field(default=0.0, ge=0)
+    """Relative change under which a shape is dropped, if it is in all of its bins."""
 
 
 M = TypeVar("M", NormalisationConfig, FreeConfig)
@@ -81,6 +94,8 @@ class ModelConfig(Model):
     normalisations: tuple[NormalisationConfig, ...] = ()
     free: tuple[FreeConfig, ...] = ()
     smooth: SmoothConfig | None = None
+    treatment: TreatmentConfig | None = None
+    """What is done to varied templates; nothing if not given."""
 
     @model_validator(mode="after")
     def _check(self) -> Self:

@@ -12,7 +12,9 @@ from .. import backgrounds, channels, inference
 from ..config import RunConfig
 from ..config.fit import ModelConfig
 from ..errors import ConfigError, InputError
+from ..inference import smooth_background
 from ..inference.joining import with_strengths
+from ..inference.smoothing import Treated, Treatment, treat
 from . import workspace
 from .workspace import POI
 
@@ -68,6 +70,8 @@ class Measurement(NamedTuple):
     workspace: inference.Workspace
     parts: dict[str, Part]
     """``expected``, and ``observed`` where there are data; ``control`` instead while the signal regions are blind."""
+    treated: tuple[Treated, ...] = ()
+    """What was done to varied templates."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the ``fit`` part of ``results.json``."""
@@ -149,7 +153,7 @@ def measure(
     if model is None:
         msg = "the configuration has no model"
         raise ConfigError(msg)
-    made = workspace.build(config, model, histograms, varied, estimated)
+    made, treated = _treated(model, workspace.build(config, model, histograms, varied, estimated))
     flat = inference.flatten(made)
     parts = {"expected": _part(flat, inference.asimov(flat))}
     if made.channels[0].observed is not None:
@@ -163,7 +167,14 @@ def measure(
             if name == "control":
                 continue
             parts[name] = part._replace(productions=_strengths(apart, observed=name == "observed"))
-    return Measurement(made, parts)
+    return Measurement(made, parts, treated)
+
+
+def _treated(model: ModelConfig, made: inference.Workspace) -> tuple[inference.Workspace, tuple[Treated, ...]]:
+    """Treat the varied templates as configured; the shapes of a smooth background are none."""
+    if model.treatment is None:
+        return made, ()
+    return treat(made, Treatment(**model.treatment.model_dump()), leave=(smooth_background.NAME,))
 
 
 def _control(

@@ -129,6 +129,8 @@ def _fit(
         results["fit_error"] = str(error)
         return
     results["fit"] = measured.to_json()
+    if measured.treated:
+        results["treatment"] = [one.to_json() for one in measured.treated]
     run_folder.write_text(folder / run_folder.WORKSPACE, measured.workspace.model_dump_json(indent=1))
 
 

@@ -25,6 +25,8 @@ from gpuhiggs.config.variations import SetConfig
 from gpuhiggs.engine import preparation, processing, sparse
 from gpuhiggs.errors import ConfigError, RunError
 from gpuhiggs.histogram import Accumulators, Counts, HistogramSpec, sum_of_weights
+from gpuhiggs.inference import HistoSys
+from gpuhiggs.inference.model import modifiers_of
 from gpuhiggs.kernels import four_lepton, launch
 from gpuhiggs.kernels.shifts import NO_REACH
 from gpuhiggs.variations import systematics
@@ -406,6 +408,22 @@ def test_the_model_takes_the_variations(run: Callable[..., Any]) -> None:
     parameters = {modifier.parameter for modifier in measured.workspace.channels[0].samples[0].modifiers}
     assert {"muon_scale", "muon_id", "prefiring", "isr", "pdf"} <= parameters
     assert "electron_scale" not in parameters  # four muons
+    assert not measured.treated
+
+
+def test_the_model_treats_the_variations(run: Callable[..., Any]) -> None:
+    model = {
+        "histogram": "m4l", "edges": [70, 110, 170], "channels": {"all": "*"}, "signals": ["mc"],
+        "luminosity_uncertainty": 0.02, "treatment": {"symmetrise": "mean", "prune_shape": 1e-3},
+    }  # fmt: skip
+    made, tally = run(model=model)
+    measured = measurement.measure(made, normalisation.histograms(made, tally), normalisation.varied(made, tally))
+    (sample,) = measured.workspace.channels[0].samples
+    nominal = np.asarray(sample.yields)
+    for shape in modifiers_of(sample, HistoSys):
+        np.testing.assert_allclose(np.asarray(shape.up) + np.asarray(shape.down), 2 * nominal, rtol=1e-12)
+    assert {one.action for one in measured.treated} <= {"symmetrised", "pruned"}
+    assert {one.parameter for one in measured.treated} >= {"muon_scale", "muon_id"}
 
 
 # --- what is wrong with it ------------------------------------------------------------------------------------------
