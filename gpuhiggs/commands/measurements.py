@@ -22,7 +22,7 @@ def fit(
         list[Path],
         typer.Argument(
             help="A workspace (the project's JSON or pyhf's), or datacards to combine: CARD, or NAME=CARD for new names"
-            " of its channels.",
+            " of its channels; or the YAML file of a peak on a smooth background.",
             show_default=False,
         ),
     ],
@@ -91,14 +91,15 @@ def fit(
         unfold=tuple(unfold or ()), treat=tuple(treat or ()), minimiser=minimiser,  # type: ignore[arg-type]
         mass=mass, measurement=measurement, patch=patch, seed=seed,
     )  # fmt: skip
-    answer = command.run(paths, options)
+    answer = command.answer(paths, options)
     if json is not None:
         write_json(answer.to_json(), json)
     rich.get_console().print(answer.to_text(), markup=False, highlight=False, soft_wrap=True)
-    if plots is not None and answer.best.converged:
+    if plots is not None:
         from ..report import fit_figures
 
-        fit_figures.write(answer, plots)
+        for words in fit_figures.write(answer, plots):
+            rich.get_console().print(f"no figure: {words}", markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if answer.is_well else 1)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 from ..kernels.language import Range, fields, is_tuple_type, leaf_kind
 
 
@@ -29,7 +29,7 @@ def build_cuts(tuple_type: type, values: Any, place: str, given: Mapping[str, An
         raise ConfigError(msg)
     for key in values:
         if key not in hints:
-            msg = f"{place}: unknown key {key!r}; known: {', '.join(hints)}"
+            msg = f"{place}: unknown key {key!r}; {choices(key, hints)}"
             raise ConfigError(msg)
     built = dict(given)
     for name, hint in hints.items():

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -37,9 +37,9 @@ def _explain(model: type[BaseModel], error: Any, place: str) -> str:
     if error["type"] == "extra_forbidden":
         key = error["loc"][-1]
         inner = _model_at(model, error["loc"][:-1])
-        known = ", ".join(info.alias or name for name, info in inner.model_fields.items()) if inner else "?"
+        known = [info.alias or name for name, info in inner.model_fields.items()] if inner else []
         section = ".".join(str(part) for part in error["loc"][:-1])
-        return f"{place}: unknown key {key!r}" + (f" in {section}" if section else "") + f"; known: {known}"
+        return f"{place}: unknown key {key!r}" + (f" in {section}" if section else "") + f"; {choices(key, known)}"
     message = error["msg"].removeprefix("Value error, ")
     given = "" if error["type"] in ("missing", "value_error") else f", got {error['input']!r}"
     return f"{place}: {where}: {message}{given}" if where else f"{place}: {message}{given}"

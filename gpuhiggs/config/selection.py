@@ -14,7 +14,7 @@ import yaml
 from pydantic import Field, model_validator
 
 from .. import channel_file
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 from ..histogram import Axis
 from .file_list import absolute
 from .frozen import Model, read_yaml
@@ -140,7 +140,8 @@ def read(name: str, path: Path, bases: tuple[str, ...] = ()) -> dict[str, Any]:
     else:
         known = shipped_selections()
         if name not in known:
-            msg = f"{path}: unknown selection {name!r}; known: {', '.join(known)}, or a path that ends in .yaml or .py"
+            said = choices(name, [*known, "or a path that ends in .yaml or .py"])
+            msg = f"{path}: unknown selection {name!r}; {said}"
             raise ConfigError(msg)
         raw = yaml.safe_load((resources.files("gpuhiggs.channels") / f"{name}.yaml").read_text("utf-8"))
     base = raw.pop("base", None)

@@ -22,6 +22,8 @@ from gpuhiggs.inference.impacts import budget, impacts
 from gpuhiggs.inference.inputs import frozen, load
 from gpuhiggs.inference.layout import flatten
 from gpuhiggs.inference.model import Workspace
+from gpuhiggs.inference.parametric import command as peak_command
+from gpuhiggs.inference.parametric.command import PeakAnswer
 from gpuhiggs.inference.posterior import sample_posterior
 from gpuhiggs.inference.scan import Scan2DResult, ScanResult, grid_around, profile_scan, profile_scan_2d
 from gpuhiggs.inference.significance import discovery, upper_limit
@@ -57,6 +59,31 @@ class Options(NamedTuple):
     measurement: str | None = None
     patch: str | None = None
     seed: int = 1
+
+
+PEAKS = (".yaml", ".yml")
+
+
+def answer(paths: Sequence[Path], options: Options) -> Answer | PeakAnswer:
+    """Fit a workspace, datacards or, if the file is YAML, a peak on a smooth background.
+
+    Raises
+    ------
+    InputError
+        As `run`, or an option is not for a peak.
+    """
+    if not any(path.suffix in PEAKS for path in paths):
+        return run(paths, options)
+    if len(paths) != 1:
+        msg = f"{' '.join(map(str, paths))}: a peak is fitted alone; gpuhiggs convert makes a datacard of it"
+        raise InputError(msg)
+    allowed = {"scan", "set", "freeze"}
+    asked = {name for name, value in options._asdict().items() if value != Options._field_defaults[name]}
+    other = sorted(asked - allowed)
+    if other:
+        msg = f"{paths[0]}: of a peak only --scan, --set, --freeze, --json and --plots can be asked, not --{other[0]}"
+        raise InputError(msg.replace("_", "-"))
+    return peak_command.run(paths[0], scan=options.scan, settings=assignments(options.set), freeze=options.freeze)
 
 
 def run(paths: Sequence[Path], options: Options) -> Answer:

@@ -49,6 +49,10 @@ def convert(
     if not output.parent.is_dir():
         msg = f"{output}: cannot be written: no folder {output.parent}"
         raise InputError(msg)
+    templates = output.with_suffix(".root")
+    if form == "datacard" and templates.exists() and not output.exists():
+        msg = f"{templates}: the card's templates would overwrite it; give the card another name"
+        raise InputError(msg)
     workspace = load(paths, poi=poi, mass=mass, measurement=measurement, patch=patch)
     flatten(workspace)
     lines = [f"{form}: {output}"]

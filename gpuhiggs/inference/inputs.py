@@ -13,6 +13,8 @@ from gpuhiggs.errors import InputError
 from gpuhiggs.inference import combine
 from gpuhiggs.inference.layout import flatten
 from gpuhiggs.inference.model import ParameterSetting, Workspace, load_workspace
+from gpuhiggs.inference.parametric import declaration, to_workspace
+from gpuhiggs.inference.parametric.choice import Spectra
 from gpuhiggs.inference.pyhf_json import from_pyhf
 from gpuhiggs.inference.pyhf_patch import patched
 
@@ -50,6 +52,8 @@ def load(
         if value is not None and not is_used:
             msg = f"{option} {value}: {', '.join(map(str, paths))} {'is no datacard' if is_json else 'is a datacard'}"
             raise InputError(msg)
+    if len(paths) == 1 and paths[0].suffix in (".yaml", ".yml"):
+        return _peak(paths[0], poi)
     if not is_json:
         return _cards(paths, poi, mass)
     if len(paths) != 1:
@@ -87,6 +91,14 @@ def _cards(paths: Sequence[Path], poi: Sequence[str], mass: str | None) -> Works
         labels.append(label if is_labelled else "")
     pois = [text.partition("=")[0] for text in poi] or ["r"]
     return combine.read(*cards, pois=pois, signals=signals, mass=mass, labels=labels)
+
+
+def _peak(path: Path, poi: Sequence[str]) -> Workspace:
+    """Return a peak on a smooth background as fine-binned templates, with the functions that fit best."""
+    model = declaration.read(path)
+    spectra = Spectra(model.categories, model.candidates, model.nuisances, model.config.mass)
+    best = spectra.choose(fixed={"mass": model.config.mass})
+    return _with_pois(to_workspace(spectra.model(best.functions), best.fit), poi)
 
 
 def _json(path: Path, measurement: str | None, patch: str | None) -> Workspace:

@@ -10,6 +10,7 @@ from ..config import RunConfig
 from ..inference import Data, FitResult, FlatModel, NormFactor
 from ..inference.answer import Answer
 from ..inference.model import modifiers_of
+from ..inference.parametric.command import PeakAnswer
 from ..inference.scan import Scan2DResult
 from . import (
     after_fit,
@@ -20,6 +21,7 @@ from . import (
     goodness,
     likelihood_plane,
     likelihood_scan,
+    peak_figures,
     posterior,
     pulls,
 )
@@ -82,9 +84,9 @@ class _Fitted(Statistics):
         return f"Fit to {'data' if self.is_observed else 'what is expected (Asimov)'}; {self.run.conditions}"
 
 
-def figures(answer: Answer, title: str = "") -> list[Block]:
+def figures(answer: Answer) -> list[Block]:
     """Return the figures of everything that was asked for, the correlations and the distributions after the fit."""
-    found = _Fitted(_run(answer, title), answer.workspace, answer)
+    found = _Fitted(_run(answer), answer.workspace, answer)
     blocks: list[Block] = [after_fit.figure(found), correlation.figure(found)]
     for scan in answer.scans.values():
         if isinstance(scan, Scan2DResult):
@@ -108,20 +110,24 @@ def figures(answer: Answer, title: str = "") -> list[Block]:
     return blocks
 
 
-def write(answer: Answer, folder: Path, title: str = "") -> list[str]:
+def write(answer: Answer | PeakAnswer, folder: Path) -> list[str]:
     """Draw the figures into a folder, with the numbers behind them; return the words of those that are not there.
+
+    Of a fit that did not converge there are none.
 
     Raises
     ------
     InputError
         If the folder cannot be written.
     """
-    blocks = figures(answer, title)
+    if isinstance(answer, Answer) and not answer.best.converged:
+        return ["the fit did not converge"]
+    blocks = figures(answer) if isinstance(answer, Answer) else peak_figures.figures(answer)
     (shown,) = files.write_all([Section("fit", "Fit", blocks)], folder)
     return [f"{block.title}: {block.reason}" for block in shown.blocks if isinstance(block, Missing)]
 
 
-def _run(answer: Answer, title: str) -> _Bare:
+def _run(answer: Answer) -> _Bare:
     samples = {sample.name: sample for _, sample in answer.workspace.blocks()}
     scaled = {
         sample.name
@@ -129,7 +135,7 @@ def _run(answer: Answer, title: str) -> _Bare:
         if {m.parameter for m in modifiers_of(sample, NormFactor)} & set(answer.model.pois)
     }
     config: Any = RunConfig.model_construct(
-        title=title, sqrt_s=None, datasets=(), nonprompt=None, processes={}, model=None
+        title="", sqrt_s=None, datasets=(), nonprompt=None, processes={}, model=None
     )
     channels = f"{len(answer.workspace.channels)} channel{'s' * (len(answer.workspace.channels) > 1)}"
     return _Bare(

@@ -55,7 +55,7 @@ def test_closure_of_zx(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.nightly
 def test_closure_of_fake_factors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Factors of dijets tell how many fakes there are beside a W: tight pairs of either charge are what is predicted."""
+    """Factors of dijets tell how many fakes there are beside a W: tight pairs of either charge are as predicted."""
     pytest.importorskip("pythia8mc", reason="the simulation needs gpuhiggs[demo]")
     paths = {
         name: str(simulate(name, n, tmp_path / f"{name}.root", seed=41, workers=2).path) for name, n in PAIRS.items()

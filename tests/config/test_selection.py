@@ -29,9 +29,12 @@ def test_shipped_selections_fit_their_channels(tmp_path: Path, name: str) -> Non
 
 
 def test_unknown_selection(tmp_path: Path) -> None:
-    found = error_of(tmp_path, edited(set_in("selection", "cms-hzz")))
+    found = error_of(tmp_path, edited(set_in("selection", "cms-hzz4l-run2")))
     known = ", ".join(config.shipped_selections())
-    assert found == f"unknown selection 'cms-hzz'; known: {known}, or a path that ends in .yaml or .py"
+    assert found == (
+        f"unknown selection 'cms-hzz4l-run2'; known: {known}, or a path that ends in .yaml or .py; "
+        "did you mean 'cms-hzz4l-run2-ul'?"
+    )
 
 
 def shipped(name: str) -> Raw:

@@ -17,7 +17,7 @@ NAMES = tuple(f"v{i}" for i in range(200))
 
 @pytest.mark.parametrize("share", [0.0, 0.02, 1.0])
 def test_memory_of_200_variations(share: float) -> None:
-    """Whatever share of the cells is filled: the accumulators, what two launches leave; and the bytes on disk, and back."""
+    """Whatever share of the cells is filled: the accumulators, what two launches leave, the bytes on disk."""
     axis = config.AxisConfig(label="x", bins=100, low=0, high=1).axis("x")
     spec = HistogramSpec("x", axis, tuple(f"c{i}" for i in range(40)), ("nominal", *NAMES[:40]), NAMES[40:])
     cells = int(np.prod(spec.shape))

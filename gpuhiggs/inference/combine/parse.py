@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, choices
 from gpuhiggs.inference.combine.card import DIRECTIVES, REFUSED, SYSTEMATICS, Card, Column, Free, Rate, ShapeRule
 from gpuhiggs.inference.combine.card import Systematic as Nuisance
 from gpuhiggs.inference.combine.edits import edit
@@ -225,7 +225,7 @@ def _systematic(card: Card, key: str, rest: Sequence[str], line: int) -> Nuisanc
         raise ValueError(msg)
     if kind not in SYSTEMATICS:
         what = f"{kind!r} of {key!r}" if kind else repr(key)
-        msg = f"unknown directive {what}; known: {', '.join(DIRECTIVES)}"
+        msg = f"unknown directive {what}; {choices(kind or key, DIRECTIVES)}"
         raise ValueError(msg)
     if not card.columns:
         msg = f"{key!r} comes before the rates"

@@ -138,7 +138,10 @@ def _row(
     for modifier in sample.modifiers:
         name = modifier.parameter
         if isinstance(modifier, HistoSys):
-            put(name, "shapeU" if name in flat else "shape", k, f"{modifier.scale:g}")
+            # Combine gives a shapeU's parameter the range [-1, 1]
+            reach = min(map(abs, parameters[name].bounds)) if name in flat else 1.0
+            scale = modifier.scale * (reach if np.isfinite(reach) and reach > 0.0 else 1.0)
+            put(name, "shapeU" if name in flat else "shape", k, f"{scale:.10g}")
         elif isinstance(modifier, NormSys) and name not in shapes:
             is_symmetric = abs(modifier.up * modifier.down - 1.0) < 1e-12
             text = f"{modifier.up:.10g}" if is_symmetric else f"{modifier.down:.10g}/{modifier.up:.10g}"
