@@ -23,8 +23,8 @@ def values(quantity: str, branches: Mapping[str, Values], path: str) -> np.ndarr
     FileError
         If the branches have not one value for each particle.
     """
-    offsets = branches[BRANCHES[0]].offsets
-    if offsets is None or any(not np.array_equal(offsets, branches[name].offsets) for name in BRANCHES[1:]):
+    offsets, *others = (branches[name].offsets for name in BRANCHES)
+    if offsets is None or any(other is None or not np.array_equal(offsets, other) for other in others):
         msg = f"{path}: {', '.join(BRANCHES)} have not one value for each generated particle"
         raise FileError(msg)
     integers = (branches[name].content.astype(np.int32) for name in BRANCHES[:2])

@@ -60,7 +60,7 @@ def expected(branches: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def test_against_awkward() -> None:
     branches = particles()
     found = {
-        name: Values(ak.to_numpy(ak.flatten(one)), np.concatenate([[0], np.cumsum(ak.num(one))]))
+        name: Values(ak.to_numpy(ak.flatten(one)), np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(one)))]))
         for name, one in branches.items()
     }
     mass, same = expected(branches)
@@ -95,7 +95,9 @@ def test_k_factor_of_a_run(tmp_path: Path) -> None:
         file.mktree("Events", {name: ak.Array(one).type.content for name, one in branches.items()}).extend(branches)
     (tmp_path / "own.py").write_text(OWN)
     step = {
-        "correction": {"file": str(FILE), "name": "qqZZ_NNLO_over_NLO", "columns": {"m_zz": "m", "same_flavour": "same"}},
+        "correction": {
+            "file": str(FILE), "name": "qqZZ_NNLO_over_NLO", "columns": {"m_zz": "m", "same_flavour": "same"},
+        },
         "where": "m > 0", "of": "simulation",
     }  # fmt: skip
     raw = {
@@ -116,15 +118,9 @@ def test_k_factor_of_a_run(tmp_path: Path) -> None:
 
 
 def test_a_wrong_name_is_refused(tmp_path: Path) -> None:
+    wrong = {"event": {"inputs": {"m": "hard_process.pt"}}}
     with pytest.raises(ConfigError, match=r"hard_process.mass or hard_process.same_flavour; got 'hard_process.pt'"):
-        config.build(
-            {
-                "selection": "cms-hzz4l-run2-ul",
-                "datasets": [],
-                "calibrations": {"event": {"inputs": {"m": "hard_process.pt"}}},
-            },
-            tmp_path,
-        )
+        config.build({"selection": "cms-hzz4l-run2-ul", "datasets": [], "calibrations": wrong}, tmp_path)
 
 
 def test_ptx() -> None:
