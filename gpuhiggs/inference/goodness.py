@@ -120,7 +120,7 @@ def goodness_of_fits(
             if fits is None
             else [
                 _measure(measure, model, fits.values[k], toys[k].counts, float(fits.deviance[k]))
-                for k in np.flatnonzero(fits.converged)
+                for k in np.flatnonzero(fits.converged).tolist()
             ]
         )
         p_toys = float(np.mean(found >= statistic)) if len(found) else None
