@@ -101,7 +101,11 @@ def run(paths: Sequence[Path], options: Options) -> Answer:
         workspace = frozen(workspace, options.freeze, settings)
     model = flatten(workspace)
     _check(model, settings, options)
-    data = asimov(model, settings) if options.asimov else observed(model, workspace)
+    try:
+        data = asimov(model, settings) if options.asimov else observed(model, workspace)
+    except InputError as error:
+        msg = f"{', '.join(map(str, paths))}: {error}"
+        raise InputError(msg) from error
     start = {name: value for name, value in settings.items() if name not in _held(model)}
     if options.postfit_asimov:
         before = fit(model, data, start=start, minimiser=options.minimiser)
