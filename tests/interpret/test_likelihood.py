@@ -192,3 +192,9 @@ def test_other_refusals() -> None:
         combine("kappa-vf", [published("atlas-run2", "stxs")])
     with pytest.raises(InputError, match="has no parameter 'kappa_W'; known: kappa_V, kappa_F"):
         scan(prepare("kappa-vf", [atlas]), "kappa_W", np.ones(1))
+
+
+def test_the_sm_in_a_plane_is_where_the_model_is_the_sm() -> None:
+    problem = prepare("kappa-vf", [published("atlas-run2")])
+    found = plane(problem, "kappa_V", np.array([0.95, 1.0]), "kappa_F", np.array([1.0]))
+    assert found.rise_sm == pytest.approx(found.rise[0, 1], abs=1e-4)
