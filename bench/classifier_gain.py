@@ -50,11 +50,11 @@ class Study(NamedTuple):
 STUDIES = {
     "four_lepton": Study({"ggH_4l": 2500, "VBF_4l": 500, "qqZZ_4l_100to150": 5000}, 0.02),
     "dilepton": Study(
-        {"ggH_emu": 2000, "VBF_emu": 500, "WW_emu": 3500, "ttbar_emu": 3500, "DY_tautau_emu": 2000}, 0.10, (0, 36)
+        {"ggH_emu": 6000, "VBF_emu": 1000, "WW_emu": 14000, "ttbar_emu": 12000, "DY_tautau_emu": 6000}, 0.10, (0, 36)
     ),
     "diphoton": Study(
-        {"ggH_gamgam": 2000, "VBF_gamgam": 500, "WH_gamgam": 300, "ZH_gamgam": 300, "ttH_gamgam": 200,
-         "qq_gamgam": 4000, "gg_gamgam": 3000, "gamma_jet": 6000}, 0.10,
+        {"ggH_gamgam": 5000, "VBF_gamgam": 1000, "WH_gamgam": 400, "ZH_gamgam": 400, "ttH_gamgam": 300,
+         "qq_gamgam": 20000, "gg_gamgam": 12000, "gamma_jet": 24000}, 0.10,
     ),
 }  # fmt: skip
 
