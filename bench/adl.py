@@ -27,7 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # as a script too
 import gpuhiggs
 from bench import adl_peers
 from bench.throughput import machine
-from gpuhiggs import channel_file, config, preparation, processing
+from gpuhiggs import channel_file, config
+from gpuhiggs.engine import preparation, processing
 from gpuhiggs.read import opened
 
 QUERIES = Path(__file__).with_name("adl_queries")

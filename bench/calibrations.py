@@ -23,8 +23,9 @@ import numpy as np
 from bench import in_memory
 from bench.channels import CASES
 from bench.throughput import machine
-from gpuhiggs import config, preparation, processing
+from gpuhiggs import config
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation, processing
 from gpuhiggs.read.values import Values
 from tests.calibrations import payloads
 

@@ -20,17 +20,18 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gpuhiggs import config as configuration
-from gpuhiggs import engine, inference, normalisation, workspace
+from gpuhiggs import engine, inference, normalisation
 from gpuhiggs.classify import write
 from gpuhiggs.classify.training import train
 from gpuhiggs.config import RunConfig
 from gpuhiggs.demo import analysis, models
+from gpuhiggs.engine.work import serially
 from gpuhiggs.errors import InputError
 from gpuhiggs.inference.modifiers import StatError
+from gpuhiggs.measurement import workspace
 from gpuhiggs.report import training
 from gpuhiggs.simulate import find_process, simulate
 from gpuhiggs.simulate.triggers import PATHS
-from gpuhiggs.work import serially
 
 PARTS = 4
 SEED = 1_000_000

@@ -26,7 +26,8 @@ from bench import awkward_channels, in_memory
 from bench import variations as varied
 from bench.channels import CASES
 from bench.throughput import MIXES, machine
-from gpuhiggs import processing, variations
+from gpuhiggs import variations
+from gpuhiggs.engine import processing
 from gpuhiggs.histogram import Counts, sum_of_weights
 from gpuhiggs.kernels import four_lepton
 

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import yaml
 
-from gpuhiggs import preparation, processing
 from gpuhiggs.columns import assemble
 from gpuhiggs.config import load as load_config
+from gpuhiggs.engine import preparation, processing
 from gpuhiggs.histogram import Counts, Wide
 from gpuhiggs.kernels.language import fields
 

@@ -17,8 +17,8 @@ from typing import Any
 from bench import in_memory
 from bench.channels import CASES
 from gpuhiggs import backend, session
+from gpuhiggs.engine.tally import FileInfo
 from gpuhiggs.interactive import DATASET, configured
-from gpuhiggs.tally import FileInfo
 
 
 def opened(n_events: int, device: str) -> session.Session:

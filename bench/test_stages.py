@@ -21,7 +21,8 @@ import uproot
 from bench import generate, in_memory
 from bench.adl import QUERIES
 from bench.channels import CASES
-from gpuhiggs import config, preparation, processing, sparse
+from gpuhiggs import config
+from gpuhiggs.engine import preparation, processing, sparse
 from gpuhiggs.histogram import Counts, to_hist
 from gpuhiggs.kernels import launch
 from gpuhiggs.read import ColumnCache, EventFile, opened

@@ -24,7 +24,8 @@ from typing import Any
 
 from bench import in_memory
 from bench.channels import CASES
-from gpuhiggs import channels, preparation, processing
+from gpuhiggs import channels
+from gpuhiggs.engine import preparation, processing
 from gpuhiggs.kernels import launch_cuda
 
 MIXES = (0.02, 0.40)

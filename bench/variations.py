@@ -21,8 +21,9 @@ import numpy as np
 from bench import in_memory
 from bench.channels import CASES
 from bench.throughput import machine
-from gpuhiggs import config, preparation, processing, variations
+from gpuhiggs import config, variations
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation, processing
 
 PRESELECTED = 0.4
 SHIFTS: dict[str, Any] = {

@@ -15,6 +15,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class GpuhiggsError(Exception):
     """Base of all errors that a user can act on; its message is complete by itself."""
@@ -57,3 +60,10 @@ class MissingExtraError(InputError):
 
     def __init__(self, feature: str, package: str, extra: str) -> None:
         super().__init__(f"{feature} needs the package {package!r}: pip install 'gpuhiggs[{extra}]'")
+
+
+def choices(name: object, known: Iterable[str]) -> str:
+    """Return the end of a message about a name that is not among those known: which there are, and the likely one."""
+    names = list(known)
+    close = [other for other in names if other.startswith(f"{name}-")] or difflib.get_close_matches(str(name), names, 1)
+    return f"known: {', '.join(names)}" + (f"; did you mean {close[0]!r}?" if close else "")

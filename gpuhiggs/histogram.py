@@ -18,8 +18,8 @@ import numpy as np
 from .errors import RunError
 from .kernels.fill import FRACTION_BITS, LAYOUT, SQUARE_BITS, Histograms
 
-_LIMB_BITS = 32
-_LIMB_MASK = np.int64(2**_LIMB_BITS - 1)
+LIMB_BITS = 32
+LIMB_MASK = np.int64(2**LIMB_BITS - 1)
 
 
 class Axis(NamedTuple):
@@ -65,18 +65,18 @@ class Wide(NamedTuple):
     @classmethod
     def of(cls, values: np.ndarray) -> Wide:
         """Widen int64 values."""
-        return cls(values >> _LIMB_BITS, values & _LIMB_MASK)
+        return cls(values >> LIMB_BITS, values & LIMB_MASK)
 
     def __add__(self, other: object) -> Wide:
         """Return the exact sum."""
         if not isinstance(other, Wide):
             return NotImplemented
         low = self.low + other.low
-        return Wide(self.high + other.high + (low >> _LIMB_BITS), low & _LIMB_MASK)
+        return Wide(self.high + other.high + (low >> LIMB_BITS), low & LIMB_MASK)
 
     def to_float(self) -> np.ndarray:
         """Return the values as float64, rounded once."""
-        return self.high.astype(np.float64) * 2.0**_LIMB_BITS + self.low.astype(np.float64)
+        return self.high.astype(np.float64) * 2.0**LIMB_BITS + self.low.astype(np.float64)
 
 
 @dataclass

@@ -14,10 +14,10 @@ import hist
 import numpy as np
 
 from . import config, engine, normalisation
-from .books import Progress
+from .engine.books import Progress
+from .engine.tally import Tally
+from .engine.work import Mapper, serially, threaded
 from .errors import RunError
-from .tally import Tally
-from .work import Mapper, serially, threaded
 
 DATASET = "files"
 _CHUNK, _CHUNK_OF_A_THREAD = 2**20, 2**19

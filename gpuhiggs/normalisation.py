@@ -16,9 +16,9 @@ import numpy as np
 from . import blinding, channels, variations
 from .catalogue import lumi_mask, luminosity
 from .config import DatasetConfig, RunConfig
+from .engine.tally import Tally
 from .errors import ConfigError
 from .histogram import sum_of_squares, sum_of_weights, to_hist, to_varied_hist
-from .tally import Tally
 
 PB_PER_FB = 1000.0
 

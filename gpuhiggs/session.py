@@ -15,18 +15,19 @@ from os import PathLike
 from pathlib import Path
 from typing import Any, Self
 
-from . import backend, channels, config, engine, processing
+from . import backend, channels, config, engine
 from .backend.card import OutOfMemory
 from .columns import concatenate
 from .config import RunConfig
+from .engine import processing
+from .engine.inspection import work_items
+from .engine.preparation import Prepared, opened_at, prepare
+from .engine.tally import FileInfo, Tally, WorkItem
+from .engine.work import of
 from .errors import ConfigError, InputError, RunError
 from .histogram import Counts
-from .inspection import work_items
 from .interactive import DATASET, Result, configured, on_threads, result_of
-from .preparation import Prepared, opened_at, prepare
 from .read import Request
-from .tally import FileInfo, Tally, WorkItem
-from .work import of
 
 _CHUNK = 2**20
 """Events that are read at a time, and run at a time by one of several threads or from the host's memory."""

@@ -18,9 +18,7 @@ from gpuhiggs.kernels.four_vector import P4
 from gpuhiggs.kernels.language import Float32, Float64, Int64, add, each, local, scalar
 from gpuhiggs.kernels.met import recoiled
 from gpuhiggs.kernels.real import atan2, sincos
-
-GATES: tuple[str, ...] = ()
-STEPS: tuple[str, ...] = ()
+from gpuhiggs.kernels.rows import GATES, STEPS, gate, generator_weight  # noqa: F401 (parts of the program)
 
 QUANTITIES = ("pt", "eta", "abs_eta", "phi", "index")
 """What every object has; the last is its place in the event."""
@@ -103,18 +101,6 @@ class Out(NamedTuple):
     met_phi: Float32
     columns: Float32
     """Shape (columns, objects)."""
-
-
-@scalar
-def gate(event, inputs, cuts, tables):
-    """Let every event pass."""
-    return 0
-
-
-@scalar
-def generator_weight(event, inputs, cuts):
-    """Give every event the same weight."""
-    return 1.0
 
 
 @scalar

@@ -7,9 +7,7 @@ from typing import NamedTuple
 from gpuhiggs.kernels import classifier
 from gpuhiggs.kernels import fill as sums  # noqa: F401 (what launch's driver expects of a program)
 from gpuhiggs.kernels.language import Float64, Sums, WrittenFloat64, local, scalar
-
-GATES: tuple[str, ...] = ()
-STEPS: tuple[str, ...] = ()
+from gpuhiggs.kernels.rows import GATES, STEPS, gate, generator_weight, preselect  # noqa: F401 (parts of the program)
 
 
 class Inputs(NamedTuple):
@@ -37,24 +35,6 @@ class Out(NamedTuple):
     errors: Sums
     values: WrittenFloat64
     """Shape (rows, outputs)."""
-
-
-@scalar
-def gate(event, inputs, cuts, tables):
-    """Let every row pass."""
-    return 0
-
-
-@scalar
-def generator_weight(event, inputs, cuts):
-    """Give every row the same weight."""
-    return 1.0
-
-
-@scalar
-def preselect(event, inputs, cuts):
-    """Let every row pass."""
-    return True
 
 
 @scalar

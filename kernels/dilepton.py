@@ -18,7 +18,7 @@ from . import gate as quality
 from . import jets as hadronic
 from . import tight_leptons as leptonic
 from .dilepton_out import COMMON, M_LL, M_T, Reconstructed, of_two_flavours, pair_of, write
-from .four_lepton_out import BAD_WEIGHT, OVER_CAPACITY
+from .four_lepton_out import OVER_CAPACITY, quantised
 from .language import Positive, Switch, add, each, local, local_int, scalar
 from .loose import fill_combination
 from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
@@ -26,7 +26,7 @@ from .pairs import CAPACITY, Leptons, P4Columns
 from .scoring import part_of, record_features, score_of, wants_features
 from .shifts import ELECTRON, JET, MUON
 from .transverse_mass import transverse_mass, transverse_mass_with_mass
-from .weights import WEIGHTS, of_event, of_lepton, varied
+from .weights import NO_RATIOS, WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 generator_weight = quality.generator_weight
@@ -215,47 +215,6 @@ def fill_planes(category, m_ll, m_t, shift, weights, histograms):
 
 
 @scalar
-def fill_regions(event, leptons, n, n_tight, inputs, cuts, tables, out):
-    """Fill the control regions of fakes with one lepton, or with two that are not tight and of opposite charges."""
-    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
-    if not sums.is_weight(value):
-        add(out.errors, BAD_WEIGHT, 1)
-        return
-    weight = sums.quantise(value)
-    histograms = out.histograms
-    met = missing_momentum(inputs.puppi_met, event, 0, tables)
-    if n == 1:
-        regions.fill_measurement(event, inputs, cuts, leptons, n_tight, met, weight, FIRST_REGION, histograms, tables)
-        return
-    if n != 2 or not has_both(leptons, n):
-        return
-    pair = pair_of(leptons)
-    if kinematic_steps(leptons, pair, met, cuts.event) != 4:
-        return
-    m_t, m_t2 = transverse_masses(leptons, pair, met, cuts.event)
-    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, 0, tables)
-    category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
-    if category < 0:
-        return
-    same_sign = not of_two_flavours(leptons)
-    if n_tight == 2:
-        sums.fill(histograms, FIRST_REGION + regions.SAME_SIGN, category, pair.mass, 0, weight)
-        return
-    cells = regions.combination_of(leptons, inputs, cuts, FIRST_REGION, histograms)
-    if same_sign:
-        fill_combination(histograms, FIRST_REGION + regions.LOOSE_SAME_SIGN, category, cells, M_LL, pair.mass, weight)
-        return
-    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_LL, category, cells, M_LL, pair.mass, weight)
-    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_T, category, cells, M_T, m_t, weight)
-    place = sums.plane_cell(histograms, M_LL, pair.mass, M_T, m_t) + 0.5
-    fill_combination(histograms, FIRST_REGION + regions.LOOSE_PLANE, category, cells, PLANE, place, weight)
-    place = sums.plane_cell(histograms, M_LL_COARSE, pair.mass, M_T_COARSE, m_t) + 0.5
-    fill_combination(
-        histograms, FIRST_REGION + regions.LOOSE_PLANE_COARSE, category, cells, PLANE_COARSE, place, weight
-    )
-
-
-@scalar
 def measure(leptons, pair, met, m_t, m_t2, jets, features):
     """Write the FEATURES of an event."""
     features[0] = pair.mass
@@ -273,6 +232,64 @@ def measure(leptons, pair, met, m_t, m_t2, jets, features):
     features[12] = jets.pt2
     features[13] = jets.mass
     features[14] = abs(jets.eta1 - jets.eta2) if jets.n >= 2 else 0.0
+
+
+@scalar
+def tight_factor(leptons, n, inputs, cuts, tables):
+    """Return the factor of those of the first *n* leptons that are tight. Regions have no variations."""
+    factor = 1.0
+    for lepton in range(n):
+        if regions.is_tight(leptons, lepton, inputs, cuts.muon, cuts.electron):
+            factor *= of_lepton(leptons, lepton, NO_RATIOS, tables, local(1))
+    return factor
+
+
+@scalar
+def fill_regions(event, leptons, n, n_tight, inputs, cuts, tables, out):
+    """Fill the control regions of fakes with one lepton, or with two that are not tight and of opposite charges."""
+    value = generator_weight(event, inputs, cuts) * of_event(event, NO_RATIOS, tables, local(1))
+    value *= tight_factor(leptons, n, inputs, cuts, tables)
+    histograms = out.histograms
+    met = missing_momentum(inputs.puppi_met, event, 0, tables)
+    if n == 1:
+        weight = quantised(value, out)
+        regions.fill_measurement(event, inputs, cuts, leptons, n_tight, met, weight, FIRST_REGION, histograms, tables)
+        return
+    if n != 2 or not has_both(leptons, n):
+        return
+    pair = pair_of(leptons)
+    if kinematic_steps(leptons, pair, met, cuts.event) != 4:
+        return
+    m_t, m_t2 = transverse_masses(leptons, pair, met, cuts.event)
+    jets = hadronic.jet_system(event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, 0, tables)
+    category = region(pair.mass, m_t, m_t2, pair.pt2, jets, cuts.region)
+    if category < 0:
+        return
+    value *= hadronic.jets_factor(
+        event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, 0, NO_RATIOS, tables, local(1)
+    )
+    weight = quantised(value, out)
+    category *= tables.scoring.parts
+    if tables.scoring.parts > 1:
+        features = local(16)
+        measure(leptons, pair, met, m_t, m_t2, jets, features)
+        category += part_of(tables.scoring, score_of(tables.scoring, features))
+    same_sign = not of_two_flavours(leptons)
+    if n_tight == 2:
+        sums.fill(histograms, FIRST_REGION + regions.SAME_SIGN, category, pair.mass, 0, weight)
+        return
+    cells = regions.combination_of(leptons, inputs, cuts, FIRST_REGION, histograms)
+    if same_sign:
+        fill_combination(histograms, FIRST_REGION + regions.LOOSE_SAME_SIGN, category, cells, M_LL, pair.mass, weight)
+        return
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_LL, category, cells, M_LL, pair.mass, weight)
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_M_T, category, cells, M_T, m_t, weight)
+    place = sums.plane_cell(histograms, M_LL, pair.mass, M_T, m_t) + 0.5
+    fill_combination(histograms, FIRST_REGION + regions.LOOSE_PLANE, category, cells, PLANE, place, weight)
+    place = sums.plane_cell(histograms, M_LL_COARSE, pair.mass, M_T_COARSE, m_t) + 0.5
+    fill_combination(
+        histograms, FIRST_REGION + regions.LOOSE_PLANE_COARSE, category, cells, PLANE_COARSE, place, weight
+    )
 
 
 @scalar
@@ -333,7 +350,7 @@ def body(event, shift, inputs, cuts, tables, out):
     value *= of_event(event, shift, tables, ratios)
     value *= of_lepton(leptons, 0, shift, tables, ratios) * of_lepton(leptons, 1, shift, tables, ratios)
     value *= hadronic.jets_factor(
-        event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift, tables, ratios
+        event, inputs.jets, cuts.jet, cuts.region.soft_jet_pt_min, leptons, 2, shift, shift, tables, ratios
     )
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     fill_planes(category, pair.mass, m_t, shift, weights, out.histograms)

@@ -19,7 +19,7 @@ from . import gate as quality
 from . import jets as hadronic
 from . import tight_leptons as leptonic
 from .diphoton_out import COMMON, M_GG, Pair, pair_of, write
-from .four_lepton_out import BAD_WEIGHT, OVER_CAPACITY
+from .four_lepton_out import OVER_CAPACITY
 from .four_vector import P4
 from .language import Column, Positive, add, each, local, local_int, scalar
 from .loose import fill_combination
@@ -196,16 +196,11 @@ def measure(photons, pair, jets, n_leptons, met, features):
 
 
 @scalar
-def fill_classes(event, pair, inputs, cuts, tables, out):
+def fill_classes(pair, photons, cuts, weight, histograms):
     """Fill the mass of a selected pair by the classes of its photons."""
-    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
-    if not sums.is_weight(value):
-        add(out.errors, BAD_WEIGHT, 1)
-        return
-    first = regions.class_of(inputs.photons, pair.first, cuts.width)
-    second = regions.class_of(inputs.photons, pair.second, cuts.width)
-    combination = first * regions.N_CLASSES + second
-    fill_combination(out.histograms, BY_CLASS, 0, combination, M_GG, pair.mass, sums.quantise(value))
+    combination = regions.class_of(photons, pair.first, cuts) * regions.N_CLASSES
+    combination += regions.class_of(photons, pair.second, cuts)
+    fill_combination(histograms, BY_CLASS, 0, combination, M_GG, pair.mass, weight)
 
 
 @scalar
@@ -241,8 +236,6 @@ def body(event, shift, inputs, cuts, tables, out):
             sums.count(out.cutflow, step, weight)
     if steps < len(STEPS):
         return
-    if cuts.dataset.regions == 1 and shift == 0:
-        fill_classes(event, pair, inputs, cuts, tables, out)
 
     leptons = Leptons(
         local_int(CAPACITY),
@@ -281,9 +274,11 @@ def body(event, shift, inputs, cuts, tables, out):
     value *= photon_factor(inputs.photons, pair.first, pair.pt1, shift, tables, ratios)
     value *= photon_factor(inputs.photons, pair.second, pair.pt2, shift, tables, ratios)
     value *= hadronic.jets_factor(
-        event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, tables, ratios
+        event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, 2 + n_leptons, shift, shift, tables, ratios
     )
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
+    if cuts.dataset.regions == 1 and shift == 0:
+        fill_classes(pair, inputs.photons, cuts.width, weights.nominal, out.histograms)
     sums.fill_varied(out.histograms, N_JETS, category, jets.n, shift, weights)
     sums.fill_varied(out.histograms, M_JJ, category, jets.mass, shift, weights)
     sums.fill_varied(out.histograms, MIN_PHOTON_ID, category, min_id, shift, weights)

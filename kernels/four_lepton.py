@@ -16,7 +16,7 @@ from . import four_vector as p4
 from . import gate as quality
 from . import real, zz
 from .decay_angles import decay_angles
-from .four_lepton_out import BAD_WEIGHT, COMMON, M4L, OVER_CAPACITY, Reconstructed, write
+from .four_lepton_out import BAD_WEIGHT, COMMON, OVER_CAPACITY, Reconstructed, quantised, write
 from .four_vector import P4
 from .jets import Directions, JetCuts, Jets, jet_system, jets_factor
 from .language import add, each, local, local_int, scalar
@@ -37,7 +37,7 @@ from .met import MET_PT_MIN, MissingMomentum, missing_momentum, propagated
 from .pairs import CAPACITY, Z_MASS, Leptons, P4Columns, dressed_pair, is_z
 from .scoring import part_of, record_features, score_of, wants_features
 from .shifts import ELECTRON, JET, MUON
-from .weights import WEIGHTS, of_event, of_lepton, varied
+from .weights import NO_RATIOS, WEIGHTS, of_event, of_lepton, varied
 
 gate = quality.gate
 Tables, Out, Selected = output.Tables, output.Out, output.Selected
@@ -58,8 +58,8 @@ HISTOGRAMS = (*COMMON, *(f"n_minus_one_{cut}" for cut in zz.CUTS))
 """The last seven: the variable of each cut, in events with a candidate that passes all the others."""
 N_MINUS_ONE = len(COMMON)
 
-REGION_HISTOGRAMS = ("probe_pt", "loose_m4l", "loose_production")
-"""Of the control regions: see :mod:`.four_lepton_regions`. The last two are read by cells."""
+REGION_HISTOGRAMS = regions.HISTOGRAMS
+"""Of the control regions: see :mod:`.four_lepton_regions`."""
 PROBE_PT = len(HISTOGRAMS)
 
 FEATURES = (
@@ -216,30 +216,52 @@ def measure(leptons, i, j, k, l, found, features):  # noqa: E741
 
 
 @scalar
+def selected_factor(leptons, n_selected, a, b, c, d, tables):
+    """Return the factor of those of four leptons that are selected; -1 is none. Regions have no variations."""
+    factor = 1.0
+    for lepton in (a, b, c, d):
+        if lepton >= 0 and lepton < n_selected:
+            factor *= of_lepton(leptons, lepton, NO_RATIOS, tables, local(1))
+    return factor
+
+
+@scalar
 def fill_regions(event, leptons, n_selected, n, inputs, cuts, tables, out):
     """Fill the control regions with an event that is not in the signal region."""
-    value = generator_weight(event, inputs, cuts) * of_event(event, 1, tables, local(1))
+    value = generator_weight(event, inputs, cuts) * of_event(event, NO_RATIOS, tables, local(1))
     if not sums.is_weight(value):
         add(out.errors, BAD_WEIGHT, 1)
         return
-    weight = sums.quantise(value)
     met = missing_momentum(inputs.met, event, 0, tables)
     probe = regions.probe_of(leptons, n_selected, n, met.e, cuts.region, cuts.zz)
     if probe >= 0:
+        weight = quantised(value * selected_factor(leptons, n_selected, 0, 1, 2, -1, tables), out)
         regions.fill_probe(leptons, probe, probe < n_selected, out.histograms, PROBE_PT, cuts.region, weight)
     if n < 4:
         return
     directions = Directions(local(DIRECTIONS), local(DIRECTIONS))
     apart = list_directions(leptons, n, inputs.fsr_photons, directions)
     jets = jet_system(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, 0, tables)
+    value *= jets_factor(
+        event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, 0, NO_RATIOS, tables, local(1)
+    )
+    parts = tables.scoring.parts
+    features = local(16)
     for like_sign in range(2):
         loose = regions.loose_candidate(leptons, n_selected, n, like_sign, cuts.zz)
         if loose.distance < 1e9:
-            used = 2 + (1 if loose.k < n_selected else 0) + (1 if loose.l < n_selected else 0)
-            production = tags.categorise(n_selected - used, 0, jets, met.e, cuts.category)
+            i, j, k, l = loose.i, loose.j, loose.k, loose.l  # noqa: E741
+            used = 2 + (1 if k < n_selected else 0) + (1 if l < n_selected else 0)
+            part = tags.categorise(n_selected - used, 0, jets, met.e, cuts.category) * parts
+            if parts > 1:
+                measure(leptons, i, j, k, l, loose.zz, features)
+                features[9], features[10], features[11] = jets.n, jets.n_b, met.e
+                part += part_of(tables.scoring, score_of(tables.scoring, features))
+            weight = quantised(value * selected_factor(leptons, n_selected, i, j, k, l, tables), out)
             regions.fill_loose(
-                leptons, n_selected, loose, like_sign, production, out.histograms, PROBE_PT, M4L, cuts.region, weight
-            )
+                leptons, n_selected, loose, like_sign, part, regions.N_PRODUCTION * parts, out.histograms, PROBE_PT,
+                cuts.region, weight,
+            )  # fmt: skip
 
 
 @scalar
@@ -302,7 +324,7 @@ def body(event, shift, inputs, cuts, tables, out):
     value *= of_event(event, shift, tables, ratios)
     for lepton in (i, j, k, l):
         value *= of_lepton(leptons, lepton, shift, tables, ratios)
-    value *= jets_factor(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, tables, ratios)
+    value *= jets_factor(event, inputs.jets, cuts.jet, cuts.jet.pt_min, directions, apart, shift, shift, tables, ratios)
     weights = varied(value, shift, tables, ratios, local_int(WEIGHTS))
     found = Reconstructed(state, category, chosen.m4l, chosen.m_z1, chosen.m_z2, chosen.pt4l, value)
     features = local(16)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from . import fill as sums
 from . import gate as quality
-from .language import Float64, Int64, Sums, scalar, take
+from .language import Float64, Int64, Sums, add, scalar, take
 from .lookup import Lookup
 from .scoring import Scoring
 from .shifts import Branches, Shifts
@@ -69,6 +69,15 @@ class Reconstructed(NamedTuple):
     m_z2: float
     pt4l: float
     weight: float
+
+
+@scalar
+def quantised(value, out):
+    """Return a weight as integers; 0, which is a counted error, where it cannot be summed."""
+    if not sums.is_weight(value):
+        add(out.errors, BAD_WEIGHT, 1)
+        value = 0.0
+    return sums.quantise(value)
 
 
 @scalar

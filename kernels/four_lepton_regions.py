@@ -14,6 +14,7 @@ from typing import NamedTuple
 from . import fill as sums
 from . import four_vector as p4
 from . import zz
+from .four_lepton_out import COMMON, M4L, M_Z1, M_Z2, PT4L
 from .four_lepton_tags import CATEGORIES
 from .language import Positive, scalar
 from .loose import cell, fill_combination, pair_of_cells
@@ -21,6 +22,9 @@ from .pairs import bare_pair, dressed_pair, is_z, off_shell
 
 N_PRODUCTION = len(CATEGORIES)
 """Production categories of the channel."""
+
+HISTOGRAMS = ("probe_pt", *(f"loose_{name}" for name in COMMON), "loose_production")
+"""All but the first are read by cells: what is predicted, and the production category with the range of the score."""
 
 REGIONS = ("3P1F", "2P2F", "SS", "SS 2F")
 OS_1F, OS_2F, SS, SS_2F = range(len(REGIONS))
@@ -51,12 +55,11 @@ class Loose(NamedTuple):
 
     distance: float
     """|m_Z1 - m_Z|; 1e9 where there is none."""
-    pt: float
-    """Scalar sum of the pt of the pair that is Z2."""
     i: int
+    j: int
     k: int
     l: int  # noqa: E741
-    m4l: float
+    zz: zz.Candidate
 
 
 @scalar
@@ -96,7 +99,7 @@ def probe_of(leptons, n_selected, n, met, cuts, zz_cuts):
 @scalar
 def loose_candidate(leptons, n_selected, n, like_sign, cuts):
     """Return the best ZZ candidate of two selected leptons and a pair with a failing one, or of like charges."""
-    best = Loose(1e9, -1.0, 0, 0, 0, 0.0)
+    best = Loose(1e9, 0, 0, 0, 0, zz.Candidate(0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, 0.0))
     for i in range(n_selected - 1):
         for j in range(i + 1, n_selected):
             if not is_z(leptons, i, j):
@@ -112,9 +115,9 @@ def loose_candidate(leptons, n_selected, n, like_sign, cuts):
                         continue
                     found = zz.candidate(leptons, i, j, k, l, cuts)
                     distance = off_shell(found.m_z1)
-                    nearer = distance < best.distance or (distance == best.distance and found.pt_z2 > best.pt)
+                    nearer = distance < best.distance or (distance == best.distance and found.pt_z2 > best.zz.pt_z2)
                     if found.mask == zz.ALL_CUTS and nearer:
-                        best = Loose(distance, found.pt_z2, i, k, l, found.m4l)
+                        best = Loose(distance, i, j, k, l, found)
     return best
 
 
@@ -143,10 +146,11 @@ def fill_probe(leptons, probe, selected, histograms, pt_axis, cuts, weight):
 
 
 @scalar
-def fill_loose(leptons, n_selected, loose, like_sign, production, histograms, first, target, cuts, weight):
+def fill_loose(leptons, n_selected, loose, like_sign, part, parts, histograms, first, cuts, weight):
     """Fill a candidate with a loose pair into its region: *first* is the number of the first region histogram.
 
-    The histograms are, from there: the probes' pt, *target* by cells, the production category by cells.
+    The histograms are, from there: the probes' pt; the channel's first ones by cells; the *part*, a production category
+    and a range of the score, of so many *parts*, by cells.
     """
     k, l = loose.k, loose.l  # noqa: E741
     failing = (1 if k >= n_selected else 0) + (1 if l >= n_selected else 0)
@@ -161,6 +165,9 @@ def fill_loose(leptons, n_selected, loose, like_sign, production, histograms, fi
         region = OS_1F
         combination = cell_l  # selected leptons come first
     category = region * len(STATES) + state_of(leptons, loose.i, k)
-    fill_combination(histograms, first + 1, category, combination, target, loose.m4l, weight)
-    place = combination * N_PRODUCTION + production
-    sums.fill(histograms, first + 2, category, place + 0.5, 0, weight)
+    found = loose.zz
+    fill_combination(histograms, first + 1, category, combination, M4L, found.m4l, weight)
+    fill_combination(histograms, first + 2, category, combination, M_Z1, found.m_z1, weight)
+    fill_combination(histograms, first + 3, category, combination, M_Z2, found.m_z2, weight)
+    fill_combination(histograms, first + 4, category, combination, PT4L, found.pt4l, weight)
+    sums.fill(histograms, first + 5, category, combination * parts + part + 0.5, 0, weight)

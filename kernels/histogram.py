@@ -1,7 +1,7 @@
 """One histogram, as the body of a channel of the user's own fills it: ``fill(out.mass, m, weight)``.
 
 The accumulators are those of :mod:`.fill`; here each histogram is a record of its own, whose axis the compiler may keep
-in registers.
+in registers. What is filled with variations, :mod:`.own_variations` fills.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .language import Bins, Float64, Tally, Worst, add, inlined, scalar
 
 MISFILLED, BAD_WEIGHT, WEIGHTED = range(3)
 """Rows of ``Histogram.problems``: fills of a category that is not there; weights that cannot be summed; fills with
-another weight than 1."""
+another weight than 1, and behind it those of each shift."""
 
 
 class Axis(NamedTuple):
@@ -52,9 +52,9 @@ class Histogram(NamedTuple):
     units: Bins
     """Fills of weight 1, of shape (categories, bins + 2): they become part of the sums after a launch."""
     sumw: Bins
-    """Σq, of the same shape."""
+    """Σq, of shape (categories, bins + 2, variations)."""
     sumw2: Bins
-    """Σhi and Σlo, of shape (categories, bins + 2, 2)."""
+    """Σhi and Σlo, of shape (categories, bins + 2, shifts, 2)."""
     problems: Worst
     edges: Float64
     """Empty where the bins are equal."""
@@ -63,6 +63,20 @@ class Histogram(NamedTuple):
     categories: int
     low: float
     high: float
+    shifts: int
+    """The nominal, and what moves objects."""
+    variations: int
+    """All that is filled: shifts, and variations of the weight."""
+
+
+@inlined
+def cell_of(histogram, category, x):
+    """Return the place of *x* among the bins of all categories."""
+    if histogram.uniform == 1:
+        found = sums.uniform_bin(x, histogram.bins, histogram.low, histogram.high)
+    else:
+        found = sums.variable_bin(x, histogram.bins, histogram.edges, 0)
+    return category * (histogram.bins + 2) + found
 
 
 @inlined
@@ -77,11 +91,7 @@ def fill_category(histogram, category, x, weight):
     if category < 0 or category >= histogram.categories:
         add(histogram.problems, MISFILLED, 1)
         return
-    if histogram.uniform == 1:
-        found = sums.uniform_bin(x, histogram.bins, histogram.low, histogram.high)
-    else:
-        found = sums.variable_bin(x, histogram.bins, histogram.edges, 0)
-    cell = category * (histogram.bins + 2) + found
+    cell = cell_of(histogram, category, x)
     if weight == 1.0:
         add(histogram.units, cell, 1)
     else:

@@ -143,10 +143,11 @@ def jet_system(event, jets, cuts, soft_pt_min, others, n_others, shift, tables):
 
 
 @scalar
-def jets_factor(event, jets, cuts, pt_min, others, n_others, shift, tables, ratios):
+def jets_factor(event, jets, cuts, pt_min, others, n_others, shift, weighed, tables, ratios):
     """Return the factor of the jets above *pt_min* in the range of the b tag in the weight of their event.
 
     It is there for scale factors of the b tag, which a calibration of the jets has found; see :mod:`.weights`.
+    *weighed* is the shift, or NO_RATIOS.
     """
     factor = 1.0
     if not has_columns(JET, tables):
@@ -159,5 +160,5 @@ def jets_factor(event, jets, cuts, pt_min, others, n_others, shift, tables, rati
             and is_identified(jets, jet, pt, cuts)
             and is_apart(jets.eta[jet], jets.phi[jet], others, n_others, cuts.dr_min)
         ):
-            factor *= of_column(JET, jet, shift, tables, ratios)
+            factor *= of_column(JET, jet, weighed, tables, ratios)
     return factor

@@ -209,6 +209,11 @@ def record(address: tuple[Any, ...], tuple_type: type) -> Any:
     return address
 
 
+def record_of(address: tuple[Any, ...], tuple_type: type, number: int) -> Any:
+    """Give access to one of several NamedTuples, one after the other in memory; the interpreter has a single one."""
+    return address
+
+
 def record_shared(address: tuple[Any, ...], tuple_type: type, level: int) -> Any:
     """Give access as :func:`record` does; sums of roles TALLY to *level* are in shared memory: :mod:`.block`."""
     return address
@@ -234,6 +239,11 @@ def local(n: int) -> Column:
 def local_int(n: int) -> Column:
     """Return *n* int64 of scratch memory for one event; *n* is a literal, the content is undefined."""
     return Column(np.full(n, -(2**62), dtype=np.int64), canonical=False)
+
+
+def part(column: Column, first: int) -> Column:
+    """Return a column from an element on, such as a row of a matrix, as scratch memory: a NaN is stored as it is."""
+    return Column(column.array[first:], canonical=False)
 
 
 def add(target: Column, index: int, value: int) -> None:

@@ -260,6 +260,14 @@ def compiled_loop(loop: Loop) -> Any:
         return njit(nogil=True, cache=True, error_model="numpy", _nrt=False)(driver(loop).run)
 
 
+@functools.cache
+def compiled_on_records(loop: Loop) -> Any:
+    """Return the CPU build of a loop whose arguments are addresses of records, compiled now or from the cache."""
+    signature = types.void(*[types.int64] * (3 + len(loop.arguments)))
+    with _no_extensions():
+        return njit(signature, nogil=True, cache=True, error_model="numpy", _nrt=False)(driver(loop).run)
+
+
 class Record(NamedTuple):
     """A NamedTuple of arrays and numbers in memory, as kernels take it."""
 
@@ -282,6 +290,11 @@ def _values(value: tuple[Any, ...]) -> Iterator[Any]:
             yield entry
 
 
+@functools.lru_cache(maxsize=1024)
+def _shape(tuple_type: type) -> tuple[Leaf, ...]:
+    return tuple(leaves(tuple_type))
+
+
 def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     """Lay out *value*, a tree of NumPy arrays and numbers shaped like *tuple_type*, for the CPU build.
 
@@ -290,7 +303,7 @@ def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     TypeError
         If a column is not a contiguous array of the type that the kernel declares.
     """
-    shape = list(leaves(tuple_type))
+    shape = _shape(tuple_type)
     slots = np.empty(len(shape), dtype=np.uint64)
     for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
         if leaf.kind is not Column:
@@ -312,7 +325,7 @@ def _interpreted(value: Any) -> Any:
     """Return a tree of arrays and numbers as the interpreter's bodies take it."""
     if isinstance(value, tuple):
         return type(value)(*map(_interpreted, value))
-    return Column(value) if isinstance(value, np.ndarray) else value
+    return Column(value.reshape(-1)) if isinstance(value, np.ndarray) else value
 
 
 def run(program: Program, arguments: Sequence[Record], first: int, last: int, shifts: int = 1) -> np.ndarray:
@@ -338,6 +351,15 @@ def run(program: Program, arguments: Sequence[Record], first: int, last: int, sh
     else:
         loop(first, last, shifts, gates.__array_interface__["data"][0], *(entry.address for entry in arguments))
     return gates
+
+
+def run_loop(loop: Loop, arguments: Sequence[Record], first: int, last: int) -> None:
+    """Run a loop on the CPU over the items [first, last), with the memory of row 0."""
+    if numba.config.DISABLE_JIT:
+        with np.errstate(all="ignore"):
+            driver(loop).run(first, last, 0, *(_interpreted(entry.value) for entry in arguments))
+    else:
+        compiled_on_records(loop)(first, last, 0, *(entry.address for entry in arguments))
 
 
 def preselected(program: Program, arguments: Sequence[Record], n: int) -> np.ndarray:

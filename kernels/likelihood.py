@@ -22,17 +22,25 @@ from .yields import expect, pull_back
 @scalar
 def poisson_term(n, rate, floor):
     """ν - n - n ln(ν/n) and its slope; under *floor* a parabola that joins in value and slope."""
-    if floor <= 0.0 and n == 0.0:
+    if n == 0.0 and (floor <= 0.0 or (rate >= floor and rate > 0.0)):
         return rate, 1.0
     if rate >= floor and rate > 0.0:
-        if n == 0.0:
-            return rate, 1.0
         return rate - n - n * log(rate / n), 1.0 - n / rate
     step = rate / floor - 1.0
     value = rate - n + step * ((n + floor) * step / 2.0 - n)
     if n > 0.0:
         value -= n * log(floor / n)
     return value, 1.0 - n / floor + (n / floor + 1.0) * step
+
+
+@scalar
+def poisson_curve(n, rate, floor):
+    """Return the curvature of :func:`poisson_term`."""
+    if n == 0.0 and (floor <= 0.0 or (rate >= floor and rate > 0.0)):
+        return 0.0
+    if rate >= floor and rate > 0.0:
+        return n / (rate * rate)
+    return (n / floor + 1.0) / floor
 
 
 @scalar
@@ -60,15 +68,17 @@ def profile(kind, n, m, e, x0, width, floor):
 
 
 @scalar
-def bin_terms(model, counts, auxiliary, profiled, theta, work, row, gradient):
+def bin_terms(model, counts, auxiliary, profiled, theta, work, gradient):
     """Sum the terms of all bins; keep their slopes, and set the parameters of profiled bins."""
     total = 0.0
-    for b in range(len(model.floor)):
-        n, m, e = counts[b], work.bins[row, b], work.error[row, b]
+    bins, error = work.bins, work.error
+    by_bins, by_error = work.by_bins, work.by_error
+    for b in range(model.n_bins):
+        n, m, e = counts[b], bins[b], error[b]
         p = model.bin_parameter[b]
         if p < 0 or model.bin_error[b] == NO_ERROR:
             value, slope = poisson_term(n, m, model.floor[b])
-            work.by_error[row, b] = 0.0
+            by_error[b] = 0.0
         elif profiled[b] == 1:
             x0 = (auxiliary[model.bin_auxiliary[b]] - model.bin_center[b]) / model.bin_width[b]
             if e != 0.0:
@@ -77,13 +87,13 @@ def bin_terms(model, counts, auxiliary, profiled, theta, work, row, gradient):
                 x = x0
                 value, slope = poisson_term(n, m, model.floor[b])
             theta[p] = model.bin_center[b] + model.bin_width[b] * x
-            work.by_error[row, b] = slope * x
+            by_error[b] = slope * x
         else:
             x = (theta[p] - model.bin_center[b]) / model.bin_width[b]
             value, slope = poisson_term(n, m + x * e, model.floor[b])
-            work.by_error[row, b] = slope * x
+            by_error[b] = slope * x
             gradient[p] += slope * e / model.bin_width[b]
-        work.by_bins[row, b] = slope
+        by_bins[b] = slope
         total += value
     return total
 
@@ -92,19 +102,19 @@ def bin_terms(model, counts, auxiliary, profiled, theta, work, row, gradient):
 def constraint_terms(model, auxiliary, theta, gradient):
     """Sum the terms of the auxiliary measurements, and add their slopes."""
     total = 0.0
-    n_gaussian = len(model.gaussian)
+    n_gaussian = model.n_gaussian
     for k in range(n_gaussian):
         r = (theta[model.gaussian[k]] - auxiliary[k]) * model.sharpness[k]
         total += 0.5 * r * r
         gradient[model.gaussian[k]] += r * model.sharpness[k]
-    for k in range(len(model.correlated_v)):
+    for k in range(model.n_correlated):
         i, j, v = model.correlated_i[k], model.correlated_j[k], model.correlated_v[k]
         r_i = (theta[model.gaussian[i]] - auxiliary[i]) * model.sharpness[i]
         r_j = (theta[model.gaussian[j]] - auxiliary[j]) * model.sharpness[j]
         total += v * r_i * r_j
         gradient[model.gaussian[i]] += v * r_j * model.sharpness[i]
         gradient[model.gaussian[j]] += v * r_i * model.sharpness[j]
-    for k in range(len(model.poisson)):
+    for k in range(model.n_poisson):
         p = model.poisson[k]
         n = auxiliary[n_gaussian + k]
         value, slope = poisson_term(n, theta[p] * model.scale[k], 1e-9 * model.scale[k])
@@ -114,15 +124,15 @@ def constraint_terms(model, auxiliary, theta, gradient):
 
 
 @scalar
-def nll_and_gradient(model, counts, auxiliary, profiled, theta, gradient, work, row):
+def nll_and_gradient(model, counts, auxiliary, profiled, theta, gradient, work):
     """Return -ln L and set its gradient; the parameters of profiled bins are set to their best values."""
-    for p in range(len(theta)):
+    for p in range(model.n_parameters):
         gradient[p] = 0.0
-    expect(model, theta, work, row)
-    total = bin_terms(model, counts, auxiliary, profiled, theta, work, row, gradient)
+    expect(model, theta, work)
+    total = bin_terms(model, counts, auxiliary, profiled, theta, work, gradient)
     total += constraint_terms(model, auxiliary, theta, gradient)
-    pull_back(model, theta, work, row, gradient)
-    for b in range(len(model.floor)):
+    pull_back(model, theta, work, gradient)
+    for b in range(model.n_bins):
         if profiled[b] == 1 and model.bin_parameter[b] >= 0:
             gradient[model.bin_parameter[b]] = 0.0
     return total

@@ -7,9 +7,8 @@ from typing import NamedTuple
 from gpuhiggs.kernels import fill as sums  # noqa: F401 (what launch's driver expects of a program)
 from gpuhiggs.kernels import lookup
 from gpuhiggs.kernels.language import Float64, Sums, WrittenFloat64, WrittenInt64, local, scalar
+from gpuhiggs.kernels.rows import GATES, STEPS, gate, generator_weight, preselect  # noqa: F401 (parts of the program)
 
-GATES: tuple[str, ...] = ()
-STEPS: tuple[str, ...] = ()
 SLOTS = 32
 """Capacity of the variables."""
 
@@ -41,24 +40,6 @@ class Out(NamedTuple):
     errors: Sums
     values: WrittenFloat64
     codes: WrittenInt64
-
-
-@scalar
-def gate(event, inputs, cuts, tables):
-    """Let every row pass."""
-    return 0
-
-
-@scalar
-def generator_weight(event, inputs, cuts):
-    """Give every row the same weight."""
-    return 1.0
-
-
-@scalar
-def preselect(event, inputs, cuts):
-    """Let every row pass."""
-    return True
 
 
 @scalar

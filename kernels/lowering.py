@@ -32,7 +32,9 @@ from .language import (
     leaves,
     local,
     local_int,
+    part,
     record,
+    record_of,
     record_shared,
     role,
     shared_words,
@@ -196,6 +198,21 @@ def _type_record(context: Any) -> Any:
     return typer
 
 
+@type_callable(record_of)
+def _type_record_of(context: Any) -> Any:
+    def typer(address: Any, tuple_type: Any, number: Any) -> Any:
+        return RecordType(tuple_type.instance_class) if isinstance(tuple_type, types.NamedTupleClass) else None
+
+    return typer
+
+
+@lower_builtin(record_of, types.Any, types.Any, types.Integer)
+def _lower_record_of(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    size = len(list(leaves(sig.return_type.tuple_type)))
+    place = builder.mul(context.cast(builder, args[2], sig.args[2], types.int64), ir.Constant(ir.IntType(64), size))
+    return builder.gep(_pointer(context, builder, args[0], context.get_value_type(sig.return_type)), [place])
+
+
 @type_callable(record_shared)
 def _type_record_shared(context: Any) -> Any:
     def typer(address: Any, tuple_type: Any, level: Any) -> Any:
@@ -226,6 +243,21 @@ def _register_local(function: Callable[[int], Column], dtype: types.Type) -> Non
 
 _register_local(local, types.float64)
 _register_local(local_int, types.int64)
+
+
+@type_callable(part)
+def _type_part(context: Any) -> Any:
+    def typer(column: Any, first: Any) -> Any:
+        if isinstance(column, ColumnType) and isinstance(first, types.Integer):
+            return signature(ColumnType(column.dtype, canonical=False), column, types.int64)
+        return None
+
+    return typer
+
+
+@lower_builtin(part, ColumnType, types.Integer)
+def _lower_part(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+    return builder.gep(args[0], [args[1]])
 
 
 @type_callable(add)

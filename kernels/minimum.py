@@ -1,381 +1,236 @@
-"""The minimum of -ln L: quasi-Newton steps with bounds, from a Hessian by differences of the analytic gradient.
+"""The minimum of -ln L within bounds: by Newton's method with the exact Hessian.
 
-A fit keeps the inverse Hessian C of all its parameters. Parameters that are held, or lean on a bound, count as *stuck*:
-a step for the others alone is -C(g - Eλ) with λ such that the stuck ones do not move, which needs no other inverse. So
-one C serves fits with different parameters held. C is updated by BFGS (Nocedal & Wright, Numerical Optimization, §6.1),
-and made again from gradients at the minimum, where it must be positive definite to prove it.
+Quasi-Newton steps come first where a good inverse Hessian is known already, as along a scan or for toys. The Hessian
+at the minimum must be positive definite to prove it; its inverse is the covariance.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from .fits import (
+    CONVERGED,
+    CURVE,
+    FIT,
+    FLAT,
+    NOT_CONVERGED,
+    Fits,
+    Memory,
+    accept,
+    gradient_at,
+    hessian_at,
+    rounding,
+    search,
+    stick,
+    stick_more,
+)
+from .language import part, record, record_of, scalar
+from .matrices import dot, factorise, invert, solve
+from .quasi_newton import descend
+from .statistical_model import Model
 
-import numpy as np
+STEPS = 60
+"""Of Newton's: a fit that takes more does not converge."""
+ATTEMPTS = 6
+"""Before a fit is called not converged, with quasi-Newton steps in between."""
+NEAR = 1e-6
+"""A distance at which a fit whose -ln L does not fall any more has converged: 1e-3 σ of a parameter."""
 
-from .language import scalar
-from .likelihood import nll_and_gradient
-from .matrices import factorise, invert
-from .statistical_model import Array, Scratch
-
-CONVERGED, NOT_CONVERGED, FLAT = range(3)
-STEP = 1e-4
-"""Step of the Hessian's differences in units of a parameter's scale."""
-
-
-class Fits(NamedTuple):
-    """Many fits of one model; the first index of every array is the fit, or 0 where all share one row."""
-
-    counts: Array
-    auxiliary: Array
-    profiled: Array
-    """Which bins have their MC statistics in closed form."""
-    moved: Array
-    """Parameters that a fit may move."""
-    held: Array
-    """Of these, the ones that it does not: shape (fits, moved)."""
-    theta: Array
-    """Start, then minimum: shape (fits, parameters)."""
-    inverse: Array
-    """Inverse Hessian: where to start (1, moved, moved)."""
-    covariance: Array
-    """Inverse Hessian at the minimum: (fits, moved, moved) or (1, 1, 1) if not wanted."""
-    gradient: Array
-    """Of evaluations: (fits, parameters); of fits (1, 0)."""
-    nll: Array
-    distance: Array
-    """How far -ln L would fall at most, by the parabola at the minimum."""
-    status: Array
-    evaluations: Array
-
-
-class Memory(NamedTuple):
-    """Memory of a fit: one row a thread."""
-
-    work: Scratch
-    gradient: Array
-    before: Array
-    trial: Array
-    step: Array
-    change: Array
-    product: Array
-    stuck: Array
-    inverse: Array
-    small: Array
-    scale: Array
+EDGE = 1e-4
+"""Half the width, in units of each parameter's scale, over which an edge of -ln L counts as curvature."""
+FAR = 10.0
+"""The longest step without a parabola, in units of each parameter's scale."""
 
 
 @scalar
-def gradient_at(model, fits, fit, memory, row, theta, out):
-    """Return -ln L at *theta* and set the gradient by the moved parameters."""
-    counts = fits.counts[fit if len(fits.counts) > 1 else 0]
-    auxiliary = fits.auxiliary[fit if len(fits.auxiliary) > 1 else 0]
-    full = memory.gradient[row]
-    value = nll_and_gradient(model, counts, auxiliary, fits.profiled, theta, full, memory.work, row)
-    for j in range(len(fits.moved)):
-        out[j] = full[fits.moved[j]]
-    fits.evaluations[fit] += 1
-    return value
+def factorise_free(model, fits, memory):
+    """Factorise the Hessian of the parameters that are not stuck; whether it is positive definite as it is.
 
-
-@scalar
-def hessian(model, fits, fit, memory, row):
-    """Set the inverse Hessian at the fit's parameters; whether it is that of a minimum.
-
-    Stuck parameters have a row of their own scale alone. Where there is no inverse, the diagonal is raised.
+    Otherwise its diagonal is raised. Stuck parameters have a row of their own scale alone.
     """
-    theta, inverse, trial = fits.theta[fit], memory.inverse[row], memory.trial[row]
-    above, below, scale = memory.step[row], memory.change[row], memory.scale[row]
-    n = len(fits.moved)
-    held = memory.stuck[row]
-    for p in range(len(theta)):
-        trial[p] = theta[p]
-    for j in range(n):
-        p = fits.moved[j]
-        size = STEP * scale[j]
-        high, low = theta[p] + size, theta[p] - size
-        high = model.upper[p] if high > model.upper[p] else high
-        low = model.lower[p] if low < model.lower[p] else low
-        if held[j] == 1:
-            for k in range(n):
-                inverse[j, k] = 0.0
-            continue
-        trial[p] = high
-        gradient_at(model, fits, fit, memory, row, trial, above)
-        trial[p] = low
-        gradient_at(model, fits, fit, memory, row, trial, below)
-        trial[p] = theta[p]
-        for k in range(n):
-            inverse[j, k] = (above[k] - below[k]) / (high - low)
-    for j in range(n):
-        for k in range(j):
-            mean = 0.5 * (inverse[j, k] + inverse[k, j]) if held[j] == 0 and held[k] == 0 else 0.0
-            inverse[j, k] = mean
-            inverse[k, j] = mean
-        if held[j] == 1:
-            inverse[j, j] = 1.0 / (scale[j] * scale[j])
-        above[j] = inverse[j, j]
+    n, hessian, matrix = fits.n_moved, part(memory.inverse, 0), part(memory.matrix, 0)
     raised = 0.0
-    while True:
-        if factorise(inverse, n):
-            invert(inverse, n)
+    while raised < 1e12:
+        for j in range(n):
+            line, own = part(matrix, j * n), part(hessian, j * n)
+            scale = model.step[fits.moved[j]]
+            least, size = 1e-3 / (scale * scale), own[j] if own[j] > 0.0 else -own[j]
+            for k in range(j, n):
+                line[k] = own[k] if memory.stuck[j] == 0 and memory.stuck[k] == 0 else 0.0
+            if memory.stuck[j] == 1:
+                line[j] = 1.0 / (scale * scale)
+            else:
+                line[j] = own[j] + raised * (size if size > least else least)
+        if factorise(matrix, part(memory.product, 0), n):
             return raised == 0.0
         raised = 1e-6 if raised == 0.0 else raised * 10.0
-        for j in range(n):
-            for k in range(j):
-                inverse[j, k] = inverse[k, j]
-            size = above[j] if above[j] > 0.0 else -above[j]
-            floor = 1e-3 / (scale[j] * scale[j])
-            inverse[j, j] = above[j] + raised * (size if size > floor else floor)
-        if raised > 1e12:
-            return False
+    return False
 
 
 @scalar
-def direct(model, fits, fit, memory, row, theta, gradient):
-    """Set the step towards the minimum with the stuck parameters at rest; return half its slope, negative."""
-    n = len(fits.moved)
-    stuck, inverse, step, small = memory.stuck[row], memory.inverse[row], memory.step[row], memory.small[row]
-    held = fits.held[fit if len(fits.held) > 1 else 0]
-    for j in range(n):
-        p = fits.moved[j]
-        stuck[j] = held[j]
-        if (theta[p] <= model.lower[p] and gradient[j] > 0.0) or (theta[p] >= model.upper[p] and gradient[j] < 0.0):
-            stuck[j] = 1
-    while True:
-        for j in range(n):
-            total = 0.0
-            for k in range(n):
-                total += inverse[j, k] * gradient[k]
-            step[j] = -total
-        m = 0
-        for j in range(n):
-            if stuck[j] == 1:
-                i = 0
-                for k in range(j + 1):
-                    if stuck[k] == 1:
-                        small[m, i] = inverse[j, k]
-                        i += 1
-                m += 1
-        if m > 0:
-            repel(inverse, stuck, step, small, memory.product[row], n, m)
-        blocked = False
-        for j in range(n):
-            p = fits.moved[j]
-            out = (theta[p] <= model.lower[p] and step[j] < 0.0) or (theta[p] >= model.upper[p] and step[j] > 0.0)
-            if stuck[j] == 0 and out:
-                stuck[j] = 1
-                blocked = True
-        if not blocked:
-            break
-    slope = 0.0
-    for j in range(n):
-        if stuck[j] == 1:
-            step[j] = 0.0
-        slope += step[j] * gradient[j]
-    return 0.5 * slope
-
-
-@scalar
-def repel(inverse, stuck, step, small, force, n, m):
-    """Take from *step* what would move the stuck parameters: C E (EᵀCE)⁻¹ Eᵀ step."""
-    factorise(small, m)
-    i = 0
-    for j in range(n):
-        if stuck[j] == 1:
-            value = step[j]
-            for k in range(i):
-                value -= small[i, k] * force[k]
-            force[i] = value / small[i, i]
-            i += 1
-    for i in range(m - 1, -1, -1):
-        value = force[i]
-        for k in range(i + 1, m):
-            value -= small[k, i] * force[k]
-        force[i] = value / small[i, i]
-    i = 0
-    for j in range(n):
-        if stuck[j] == 1:
-            for k in range(n):
-                step[k] -= inverse[k, j] * force[i]
-            i += 1
-
-
-@scalar
-def search(model, fits, fit, memory, row, value, slope, noise):
-    """Go along the step until -ln L falls enough (Armijo); return the new -ln L, or *value* if it does not.
-
-    The new point is in *trial*, its gradient in *change*. A rise by *noise*, the rounding of -ln L, is none.
-    """
-    theta, trial, step = fits.theta[fit], memory.trial[row], memory.step[row]
-    n = len(fits.moved)
-    length, limit = 1.0, -1
-    for j in range(n):
-        p = fits.moved[j]
-        room = model.upper[p] - theta[p] if step[j] > 0.0 else theta[p] - model.lower[p]
-        size = step[j] if step[j] > 0.0 else -step[j]
-        if size > 0.0 and length * size > room:
-            length, limit = room / size, j
-    for attempt in range(30):
-        for p in range(len(theta)):
-            trial[p] = theta[p]
-        for j in range(n):
-            p = fits.moved[j]
-            trial[p] = theta[p] + length * step[j]
-            if trial[p] > model.upper[p] or (j == limit and attempt == 0 and step[j] > 0.0):
-                trial[p] = model.upper[p]
-            if trial[p] < model.lower[p] or (j == limit and attempt == 0 and step[j] < 0.0):
-                trial[p] = model.lower[p]
-        found = gradient_at(model, fits, fit, memory, row, trial, memory.change[row])
-        if found <= value + 1e-4 * length * slope + noise:
-            return found, True
-        shorter = -slope * length * length / (2.0 * (found - value - slope * length))
-        length = shorter if shorter > 0.1 * length and shorter < 0.5 * length else 0.3 * length
-    return value, False
-
-
-@scalar
-def learn(inverse, step, change, product, n):
-    """Update the inverse Hessian by BFGS from a step and the change of the gradient along it."""
-    curvature = 0.0
-    for j in range(n):
-        curvature += step[j] * change[j]
-    bend = 0.0
-    for j in range(n):
-        total = 0.0
-        for k in range(n):
-            total += inverse[j, k] * change[k]
-        product[j] = total
-        bend += change[j] * total
-    if not curvature > 1e-12 * bend:
-        return
-    rho = 1.0 / curvature
-    for j in range(n):
-        along = rho * (1.0 + rho * bend) * step[j] - rho * product[j]
-        back = rho * step[j]
-        for k in range(n):
-            inverse[j, k] += along * step[k] - back * product[k]
-
-
-@scalar
-def descend(model, fits, fit, memory, row, tolerance, most):
-    """Step until the minimum is nearer than *tolerance*; return -ln L and the distance."""
-    theta, gradient = fits.theta[fit], memory.before[row]
-    trial, step, change = memory.trial[row], memory.step[row], memory.change[row]
-    n = len(fits.moved)
-    value = gradient_at(model, fits, fit, memory, row, theta, gradient)
-    distance = 0.0
-    noise = 1e-12
-    for b in range(len(model.floor)):
-        noise += 1e-15 * fits.counts[fit if len(fits.counts) > 1 else 0, b]
-    for _ in range(most):
-        slope = 2.0 * direct(model, fits, fit, memory, row, theta, gradient)
-        distance = -0.5 * slope
-        if not distance > tolerance:
-            break
-        found, is_lower = search(model, fits, fit, memory, row, value, slope, noise)
-        if not is_lower:
-            break
-        value = found
-        for j in range(n):
-            p = fits.moved[j]
-            step[j] = trial[p] - theta[p]
-            new = change[j]
-            change[j] = new - gradient[j]
-            gradient[j] = new
-        for p in range(len(theta)):
-            theta[p] = trial[p]
-        learn(memory.inverse[row], step, change, memory.product[row], n)
-    return value, distance
-
-
-@scalar
-def polish(model, fits, fit, memory, row, value):
-    """Take the last step in full, unless it would leave the bounds or rise; return -ln L."""
-    theta, trial, step = fits.theta[fit], memory.trial[row], memory.step[row]
-    for p in range(len(theta)):
+def differences(model, fits, fit, memory, theta, matrix):
+    """Set the Hessian from gradients at both sides: an edge, where a template ends at zero, is curvature too."""
+    n, trial, above, below = fits.n_moved, part(memory.trial, 0), part(memory.change, 0), part(memory.product, 0)
+    for p in range(model.n_parameters):
         trial[p] = theta[p]
-    for j in range(len(fits.moved)):
+    for j in range(n):
         p = fits.moved[j]
-        trial[p] = theta[p] + step[j]
+        high, low = theta[p] + EDGE * model.step[p], theta[p] - EDGE * model.step[p]
+        high = model.upper[p] if high > model.upper[p] else high
+        low = model.lower[p] if low < model.lower[p] else low
+        trial[p] = high
+        gradient_at(model, fits, fit, memory, trial, above)
+        trial[p] = low
+        gradient_at(model, fits, fit, memory, trial, below)
+        trial[p] = theta[p]
+        for k in range(n):
+            matrix[j * n + k] = (above[k] - below[k]) / (high - low)
+    for j in range(n):
+        for k in range(j):
+            mean = 0.5 * (matrix[j * n + k] + matrix[k * n + j])
+            matrix[j * n + k] = mean
+            matrix[k * n + j] = mean
+
+
+@scalar
+def newton_step(model, fits, fit, memory, theta, is_smooth):
+    """Set Newton's step with the stuck parameters at rest; return its slope, negative, and if it is to a minimum."""
+    n, step, gradient = fits.n_moved, part(memory.step, 0), part(memory.before, 0)
+    if is_smooth:
+        hessian_at(model, fits, fit, memory, theta, part(memory.inverse, 0))
+    else:
+        differences(model, fits, fit, memory, theta, part(memory.inverse, 0))
+    stick(model, fits, fit, memory, theta, gradient)
+    while True:
+        is_minimum = factorise_free(model, fits, memory)
+        for j in range(n):
+            step[j] = -gradient[j] if memory.stuck[j] == 0 else 0.0
+        solve(part(memory.matrix, 0), step, n)
+        if not stick_more(model, fits, memory, theta, step):
+            break
+    if not is_minimum:
+        shorten(model, fits, step)
+    return dot(step, gradient, n), is_minimum
+
+
+@scalar
+def shorten(model, fits, step):
+    """Make a step no longer than *FAR*: where -ln L does not curve up, a parabola's bottom means nothing."""
+    longest = FAR
+    for j in range(fits.n_moved):
+        size = step[j] / model.step[fits.moved[j]]
+        size = size if size > 0.0 else -size
+        longest = size if size > longest else longest
+    for j in range(fits.n_moved):
+        step[j] = step[j] * (FAR / longest)
+
+
+@scalar
+def newton(model, fits, fit, memory, is_smooth):
+    """Take Newton's steps to the minimum; return -ln L, the distance left and the status."""
+    theta = part(fits.theta, fit * model.n_parameters)
+    value = gradient_at(model, fits, fit, memory, theta, part(memory.before, 0))
+    distance, noise, is_stopped = 0.0, rounding(model, fits, fit), False
+    for _ in range(STEPS if is_smooth else 3):
+        slope, is_minimum = newton_step(model, fits, fit, memory, theta, is_smooth)
+        distance = -0.5 * slope
+        if not distance > (NEAR if is_stopped or not is_smooth else fits.tolerance):
+            if is_minimum:  # to the bottom of the parabola, which is exact to the square of the distance
+                value = polish(model, fits, fit, memory, value)
+            return value, distance, CONVERGED if is_minimum else FLAT
+        if is_stopped:
+            break
+        value, is_lower = search(model, fits, fit, memory, value, slope, noise)
+        is_stopped = not is_lower
+        if is_lower:
+            accept(model, fits, fit, memory)
+        else:
+            gradient_at(model, fits, fit, memory, theta, part(memory.before, 0))
+    return value, distance, NOT_CONVERGED
+
+
+@scalar
+def polish(model, fits, fit, memory, value):
+    """Take the last step in full, unless it would leave the bounds or rise; return -ln L."""
+    theta, trial = part(fits.theta, fit * model.n_parameters), part(memory.trial, 0)
+    for p in range(model.n_parameters):
+        trial[p] = theta[p]
+    for j in range(fits.n_moved):
+        p = fits.moved[j]
+        trial[p] = theta[p] + memory.step[j]
         if trial[p] > model.upper[p] or trial[p] < model.lower[p]:
             return value
-    found = gradient_at(model, fits, fit, memory, row, trial, memory.change[row])
+    found = gradient_at(model, fits, fit, memory, trial, part(memory.change, 0))
     if not found <= value + 1e-9:
         return value
-    for p in range(len(theta)):
+    for p in range(model.n_parameters):
         theta[p] = trial[p]
     return found
 
 
 @scalar
-def fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted):
-    """Run one fit. *is_warm*: start from the inverse Hessian given; *wanted*: prove the minimum by its own."""
-    n = len(fits.moved)
-    inverse, scale = memory.inverse[row], memory.scale[row]
-    fits.evaluations[fit] = 0
-    for j in range(n):
-        memory.stuck[row, j] = fits.held[fit if len(fits.held) > 1 else 0, j]
-        scale[j] = model.step[fits.moved[j]]
-        for k in range(n):
-            inverse[j, k] = fits.inverse[0, j, k] if is_warm else 0.0
-    if not is_warm:
-        hessian(model, fits, fit, memory, row)
-    value, distance = 0.0, 0.0
-    status = NOT_CONVERGED
-    for attempt in range(12):
-        # a Hessian costs as much as 2n steps: it must be worth it
-        most = 15 + n // 3 if attempt < 6 else 100 + n
-        value, distance = descend(model, fits, fit, memory, row, tolerance, most)
-        if not wanted and not distance > tolerance:
+def fit_one(model, fits, fit, memory):
+    """Run one fit."""
+    n, value, distance, status = fits.n_moved, 0.0, 0.0, NOT_CONVERGED
+    if fits.is_warm == 1:
+        for k in range(n * n):
+            memory.inverse[k] = fits.inverse[k]
+        value, distance = descend(model, fits, fit, memory, 15 + n // 3)
+        if not distance > fits.tolerance:
             status = CONVERGED
+    for attempt in range(ATTEMPTS):
+        if status == CONVERGED and fits.wanted == 0:
             break
-        is_minimum = hessian(model, fits, fit, memory, row)
-        gradient_at(model, fits, fit, memory, row, fits.theta[fit], memory.before[row])
-        distance = -direct(model, fits, fit, memory, row, fits.theta[fit], memory.before[row])
-        if not distance > 100.0 * tolerance or (attempt > 3 and not distance > 1e-6):
-            status = CONVERGED if is_minimum else FLAT
-            if is_minimum:  # to the bottom of the parabola, which is exact to the square of the distance
-                value = polish(model, fits, fit, memory, row, value)
-            if is_minimum or attempt > 2:
-                break
+        value, distance, status = newton(model, fits, fit, memory, attempt == 0)
+        if status != NOT_CONVERGED:
+            break
+        start_from_factor(fits, memory)
+        descend(model, fits, fit, memory, 100 + n)
     fits.nll[fit] = value
     fits.distance[fit] = distance
     fits.status[fit] = status
-    if wanted:
-        for j in range(n):
-            for k in range(n):
-                is_free = memory.stuck[row, j] == 0 and memory.stuck[row, k] == 0
-                fits.covariance[fit, j, k] = inverse[j, k] if is_free else 0.0
+    if fits.wanted == 1:
+        keep_covariance(fits, fit, memory)
 
 
 @scalar
-def fit_range(first, last, row, model, fits, memory, is_warm, tolerance, wanted):
-    """Run the fits first … last on one thread, with the memory of *row*.
+def start_from_factor(fits, memory):
+    """Set the inverse Hessian to that of the last factor: quasi-Newton steps get past edges of -ln L."""
+    n, matrix, inverse = fits.n_moved, part(memory.matrix, 0), part(memory.inverse, 0)
+    invert(matrix, part(memory.product, 0), n)
+    for k in range(n * n):
+        inverse[k] = matrix[k]
 
-    A fit that moves nothing is an evaluation: it sets -ln L, its full gradient and the profiled parameters.
-    """
+
+@scalar
+def keep_covariance(fits, fit, memory):
+    """Invert the factor of the last Hessian; what is stuck has no covariance."""
+    n, matrix = fits.n_moved, part(memory.matrix, 0)
+    invert(matrix, part(memory.product, 0), n)
+    for j in range(n):
+        for k in range(n):
+            is_free = memory.stuck[j] == 0 and memory.stuck[k] == 0
+            fits.covariance[(fit * n + j) * n + k] = matrix[j * n + k] if is_free else 0.0
+
+
+@scalar
+def evaluate_one(model, fits, fit, memory):
+    """Evaluate -ln L, its full gradient and, if asked for, its Hessian; set the profiled parameters."""
+    theta, n = part(fits.theta, fit * model.n_parameters), fits.n_moved
+    fits.nll[fit] = gradient_at(model, fits, fit, memory, theta, part(memory.step, 0))
+    for p in range(model.n_parameters):
+        fits.gradient[fit * model.n_parameters + p] = memory.gradient[p]
+    if fits.task == CURVE:
+        hessian_at(model, fits, fit, memory, theta, part(fits.covariance, fit * n * n))
+
+
+@scalar
+def fit_range(first, last, row, model, fits, memory):
+    """Work on the fits first … last on one thread, with the memory of number *row*."""
+    model = record(model, Model)
+    fits = record(fits, Fits)
+    memory = record_of(memory, Memory, row)
     for fit in range(first, last):
-        if len(fits.moved) > 0:
-            fit_one(model, fits, fit, memory, row, is_warm, tolerance, wanted)
+        fits.evaluations[fit] = 0
+        if fits.task == FIT:
+            fit_one(model, fits, fit, memory)
         else:
-            fits.nll[fit] = gradient_at(model, fits, fit, memory, row, fits.theta[fit], memory.step[row])
-            for p in range(fits.gradient.shape[1]):
-                fits.gradient[fit, p] = memory.gradient[row, p]
-
-
-def memory(work: Scratch, n_parameters: int, n_moved: int) -> Memory:
-    """Allocate the memory of as many fits at a time as *work* has rows."""
-    rows, n = len(work.bins), max(n_moved, 1)
-    return Memory(
-        work=work,
-        gradient=np.zeros((rows, n_parameters)),
-        before=np.zeros((rows, n)),
-        trial=np.zeros((rows, n_parameters)),
-        step=np.zeros((rows, n)),
-        change=np.zeros((rows, n)),
-        product=np.zeros((rows, n)),
-        stuck=np.zeros((rows, n), dtype=np.int64),
-        inverse=np.zeros((rows, n, n)),
-        small=np.zeros((rows, n, n)),
-        scale=np.zeros((rows, n)),
-    )
+            evaluate_one(model, fits, fit, memory)

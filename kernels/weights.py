@@ -33,6 +33,9 @@ BRANCH, EVENT, OBJECT, COLUMN = range(4)
 """Kinds of rows: values of a branch; a correction whose variable is a branch; a correction of each selected object; the
 value that each selected object has in a branch."""
 
+NO_RATIOS = 1
+"""For a shift, where only factors are wanted: control regions have no variations."""
+
 NOMINAL = -1
 """The place of a row that multiplies the weight itself."""
 

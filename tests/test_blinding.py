@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 import uproot
 
-from gpuhiggs import blinding, channels, config, engine, inference, normalisation, processing
+from gpuhiggs import blinding, channels, config, engine, inference, normalisation
 from gpuhiggs.config import BlindConfig, RunConfig
+from gpuhiggs.engine import processing
 from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Axis, HistogramSpec
 from gpuhiggs.report import candidate, page, process

@@ -14,13 +14,14 @@ import pyarrow.parquet
 import pytest
 import uproot
 
-from gpuhiggs import books, config, engine, normalisation, skim, work
+from gpuhiggs import config, engine, normalisation, skim
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import books, work
+from gpuhiggs.engine.tally import FileInfo, Tally, WorkItem
 from gpuhiggs.errors import ConfigError, MissingExtraError, RunError
 from gpuhiggs.report import page, process
 from gpuhiggs.skim import files
 from gpuhiggs.skim.pieces import Pieces
-from gpuhiggs.tally import FileInfo, Tally, WorkItem
 
 N = 60
 

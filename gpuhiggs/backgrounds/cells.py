@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import ConfigError, InputError
 from ..histogram import HistogramSpec, sum_of_squares, sum_of_weights
 from ..normalisation import contributions, luminosity_of, normalised_to
-from ..tally import Tally
 
 Floats = NDArray[np.float64]
 
@@ -66,10 +66,6 @@ def check(config: RunConfig) -> None:
         raise ConfigError(msg)
     if nonprompt.process in known:
         msg = f"nonprompt.process: {nonprompt.process} is a process of {known[nonprompt.process]} already"
-        raise ConfigError(msg)
-    classifier = config.selection.classifier
-    if classifier is not None and classifier.boundaries:
-        msg = "nonprompt: the control regions are not divided by the score of a classifier; leave out its boundaries"
         raise ConfigError(msg)
     for key, names in (("prompt", nonprompt.prompt), ("electroweak", nonprompt.electroweak)):
         if unknown := [name for name in names if known.get(name) != "simulation"]:

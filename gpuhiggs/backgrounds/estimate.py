@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from .. import channels
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import ConfigError
-from ..tally import Tally
 from . import cells, fake_factors, photons, zx
 from .result import Estimate
 

@@ -14,9 +14,9 @@ import numpy as np
 
 from .. import channels
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError
 from ..histogram import HistogramSpec
-from ..tally import Tally
 from . import cells as control
 from . import rates
 from .cells import Cells, Floats

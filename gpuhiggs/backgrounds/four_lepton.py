@@ -1,6 +1,6 @@
 """Z+X in four leptons: the opposite-sign and the same-sign method, and both together.
 
-Formulas as in CMS HIG-16-041 (JHEP 11 (2017) 047) §6 and HIG-19-001 (Eur. Phys. J. C 81 (2021) 488). Of the final
+Formulas as in CMS HIG-16-041 (JHEP 11 (2017) 047) §7.2 and HIG-19-001 (Eur. Phys. J. C 81 (2021) 488). Of the final
 states, the last two letters are the pair with the loose leptons.
 """
 

@@ -15,8 +15,8 @@ import numpy as np
 
 from .. import blinding, channels
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError
-from ..tally import Tally
 from . import cells as control
 from .cells import Cells, Floats
 from .result import Estimate

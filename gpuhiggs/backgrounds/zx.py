@@ -9,11 +9,12 @@ import numpy as np
 
 from .. import channels
 from ..config import NonPromptConfig, RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError
 from ..histogram import HistogramSpec
 from ..kernels import four_lepton as channel_kernel
+from ..kernels import four_lepton_out
 from ..kernels import four_lepton_regions as kernel
-from ..tally import Tally
 from . import cells as control
 from . import four_lepton, rates
 from .cells import Cells, Floats, Region
@@ -22,6 +23,8 @@ from .rates import Rates
 from .result import Estimate, Uncertainty, to_hist
 
 FINAL_STATES = channel_kernel.FINAL_STATES
+TARGETS = four_lepton_out.COMMON
+"""Histograms that are predicted, as the kernel has them by cells."""
 MERGED = ((0,), (1,), (2, 3))
 """The kernel's STATES that make up each final state."""
 
@@ -34,10 +37,15 @@ class Measured(NamedTuple):
 
     rates: Rates
     pt_edges: Floats
-    regions: dict[str, Region]
-    """Shape (states, combinations, bins of m4l with flow)."""
+    by_histogram: dict[str, dict[str, Region]]
+    """By histogram and region, shape (states, combinations, its bins with flow)."""
     production: dict[str, Region]
-    """Shape (states, combinations, production categories)."""
+    """By region, shape (states, combinations, production categories × ranges of the score)."""
+
+    @property
+    def regions(self) -> dict[str, Region]:
+        """Return the regions in bins of m4l."""
+        return self.by_histogram["m4l"]
 
 
 class Yields(NamedTuple):
@@ -56,7 +64,9 @@ def measure(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Meas
     InputError
         If a flavour has no rates, or a dataset is missing.
     """
-    probes, by_m4l, by_production = channels.find(config.selection.channel).regions(config.selection)
+    probes, *by_histogram, by_production = channels.find(config.selection.channel).regions(config.selection)
+    specs = _specs(config)
+    parts = kernel.N_PRODUCTION * _parts(specs["m4l"])
     fakes = control.read_probes(config, nonprompt, tally, probes).fakes
     shape = (len(four_lepton.FLAVOURS), 2, 2, probes.axis.bins)  # flavour, region of |η|, selected or failing, pt
     selected, failing = (Cells(*(values.reshape(shape)[:, :, i] for values in fakes)) for i in range(2))
@@ -64,16 +74,20 @@ def measure(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Meas
     return Measured(
         rates.measure(selected, failing, four_lepton.FLAVOURS, edges),
         edges,
-        four_lepton.split(control.read(config, nonprompt, tally, by_m4l, _m4l(config).axis.bins + 2)),
-        four_lepton.split(control.read(config, nonprompt, tally, by_production, kernel.N_PRODUCTION)),
+        {
+            name: four_lepton.split(control.read(config, nonprompt, tally, by_cells, specs[name].axis.bins + 2))
+            for name, by_cells in zip(TARGETS, by_histogram, strict=True)
+        },
+        four_lepton.split(control.read(config, nonprompt, tally, by_production, parts)),
     )
 
 
 def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Estimate:
-    """Predict Z+X in every category of m4l.
+    """Predict Z+X in every category of TARGETS.
 
     A final state whose yield is negative, within two standard deviations, has none; its bins that come out negative are
-    set to zero, and the others scaled to the yield. Production categories share the shape of their final state.
+    set to zero, and the others scaled to the yield. Production categories, and ranges of a classifier's score, share
+    the shape of their final state.
 
     Raises
     ------
@@ -93,21 +107,25 @@ def estimate(config: RunConfig, nonprompt: NonPromptConfig, tally: Tally) -> Est
             raise InputError(msg)
         if value <= 0.0:
             notes.append(f"{nonprompt.process}: {value:.3g} ± {error:.2g} events of {state}, taken as none")
-    spec = _m4l(config)
-    template = _template((opposite, same), _both(found.production, found.rates), yields, spec)
+    specs = _specs(config)
+    shares = _both(found.production, found.rates)
+    templates = {
+        name: to_hist(specs[name], _template(_both(regions, found.rates), shares, yields, specs[name]))
+        for name, regions in found.by_histogram.items()
+    }
     uncertainties = tuple(
         Uncertainty(
             f"{nonprompt.process}_{state}",
-            {c: float(common / value) for c in spec.categories if c.endswith(f" {state}")},
+            {c: float(common / value) for c in specs["m4l"].categories if state in c.split()},
         )
         for state, value, common in zip(FINAL_STATES, yields.value, yields.common, strict=True)
         if value > 0.0
     )
     return Estimate(
         nonprompt.process,
-        {spec.name: to_hist(spec, template)},
+        templates,
         uncertainties,
-        _control(config, nonprompt, tally, spec),
+        _control(config, nonprompt, tally, specs["m4l"]),
         {
             "yields": {
                 state: {"value": float(v), "error": float(e)}
@@ -151,12 +169,12 @@ def _both(regions: dict[str, Region], measured: Rates) -> tuple[Prediction, Pred
 
 
 def _template(
-    by_mass: tuple[Prediction, Prediction],
+    by_bin: tuple[Prediction, Prediction],
     by_category: tuple[Prediction, Prediction],
     yields: Yields,
     spec: HistogramSpec,
 ) -> Cells:
-    """Spread the yields over bins and production categories, as the opposite-sign method has them.
+    """Spread the yields over bins, production categories and ranges of the score, as the opposite-sign method has them.
 
     Where that is negative everywhere, with few events, the same-sign method says it.
     """
@@ -165,14 +183,15 @@ def _template(
     for number, (state, states) in enumerate(zip(FINAL_STATES, MERGED, strict=True)):
         if yields.value[number] <= 0.0:
             continue
-        shape, spread = _positive(by_mass, states)
+        shape, spread = _positive(by_bin, states)
         shares, _ = _positive(by_category, states)
         if not shape.any() or not shares.any():
             msg = f"nonprompt: {yields.value[number]:.3g} events of {state}, but no bin or no category to put them in"
             raise InputError(msg)
         factor = yields.value[number] / shape.sum()
-        for category, share in zip(channel_kernel.CATEGORIES, shares / shares.sum(), strict=True):
-            row = spec.categories.index(f"{category} {state}")
+        n = _parts(spec)
+        for place, share in enumerate(shares / shares.sum()):
+            row = (place // n * len(FINAL_STATES) + number) * n + place % n  # as the channel numbers its categories
             value[row] = factor * share * shape
             variance[row] = factor**2 * share * spread
     return Cells(value, variance)
@@ -187,16 +206,21 @@ def _positive(methods: tuple[Prediction, Prediction], states: tuple[int, ...]) -
     return events, np.zeros_like(events)
 
 
-def _m4l(config: RunConfig) -> HistogramSpec:
-    specs = channels.find(config.selection.channel).histograms(config.selection)
-    return next(spec for spec in specs if spec.name == "m4l")
+def _specs(config: RunConfig) -> dict[str, HistogramSpec]:
+    found = channels.find(config.selection.channel)
+    return {spec.name: spec for spec in found.histograms(config.selection)}
+
+
+def _parts(spec: HistogramSpec) -> int:
+    """Return how many ranges of a classifier's score each category is divided into."""
+    return len(spec.categories) // (kernel.N_PRODUCTION * len(FINAL_STATES))
 
 
 def _control(
     config: RunConfig, nonprompt: NonPromptConfig, tally: Tally, spec: HistogramSpec
 ) -> dict[str, dict[str, hist.Hist[Any]]]:
     """Return m4l in each control region, of data and of each prompt process."""
-    _, by_m4l, _ = channels.find(config.selection.channel).regions(config.selection)
+    by_m4l = next(s for s in channels.find(config.selection.channel).regions(config.selection) if s.name == "loose_m4l")
     aside = control.left_out(config)
     data = next(d.process for d in config.datasets if d.kind == "data" and d.process not in aside)
     made: dict[str, dict[str, hist.Hist[Any]]] = {}

@@ -18,7 +18,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from ..config import Model, read_yaml, validate
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 
 
 class File(NamedTuple):
@@ -198,7 +198,8 @@ def entries(release_name: str, base: Path) -> Iterator[Entry]:
     else:
         path = folder() / f"{release_name}.yaml"
         if release_name not in release_names():
-            msg = f"unknown release {release_name!r}; known: {', '.join(release_names())}, or a path that ends in .yaml"
+            known = choices(release_name, [*release_names(), "or a path that ends in .yaml"])
+            msg = f"unknown release {release_name!r}; {known}"
             raise ConfigError(msg)
     release, files = load(path)
     for name in release.datasets:

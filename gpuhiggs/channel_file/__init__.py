@@ -17,7 +17,7 @@ from ..errors import ConfigError
 from ..kernels import launch
 from ..kernels.histogram import Axis, Histogram
 from ..kernels.language import each, fields, is_scalar, is_tuple_type, leaf_kind
-from . import adapter, check, flat, importing
+from . import adapter, check, flat, importing, varied
 
 _loaded: dict[str, ChannelFile] = {}
 
@@ -118,12 +118,13 @@ def load(path: Path) -> ChannelFile:
             return known
         stem = "".join(letter if letter.isalnum() else "_" for letter in path.stem)
         module = importing.fresh(path, f"gpuhiggs_file_{stem}_{digest}", texts)
-        _require_parts(path, module, texts[""])
+        _require_parts(path, module, texts)
         _require_language(path, module, texts)
         arguments = {name: _arguments(module, name) for name in _functions(module)}
         flattened = flat.flattened(ast.parse(texts[""]), module, each)
         collection = None if flattened is None else flattened.collection
-        text = adapter.text(module.__name__, arguments, hasattr(module, "Cuts"), collection)
+        objects = varied.objects(module)
+        text = adapter.text(module.__name__, arguments, hasattr(module, "Cuts"), collection, objects)
         kernel = importing.in_memory(f"gpuhiggs_channel_{stem}_{digest}", text)
         program = launch.Program(kernel.__name__)
         launch.source_hash(program)  # now, while the folder is on the path
@@ -141,7 +142,7 @@ def _arguments(module: ModuleType, name: str) -> list[str]:
     return list(inspect.signature(getattr(function, "py_func", function)).parameters)
 
 
-def _require_parts(path: Path, module: ModuleType, text: str) -> None:
+def _require_parts(path: Path, module: ModuleType, texts: dict[str, str]) -> None:
     """Refuse a file that is no channel, with what it lacks."""
     for name, wanted in (("Inputs", "what is read"), ("Out", "what is filled")):
         if not is_tuple_type(getattr(module, name, None)):
@@ -162,10 +163,16 @@ def _require_parts(path: Path, module: ModuleType, text: str) -> None:
             raise ConfigError(msg)
     for name in _functions(module):
         if wrong := [one for one in _arguments(module, name) if one not in adapter.PASSED[name]]:
-            line = _line(text, name)
+            line = _line(texts[""], name)
             known = ", ".join(adapter.PASSED[name])
             msg = f"{path}:{line}: {name} takes {', '.join(wrong)}; there is {known}"
             raise ConfigError(msg)
+    try:
+        taken = {name: _arguments(module, name) for name in _functions(module)}
+        varied.require(module, taken, map(ast.parse, texts.values()))
+    except TypeError as error:
+        msg = f"{path}: {error}"
+        raise ConfigError(msg) from error
 
 
 def _require_floats(selected: Any) -> None:
@@ -203,6 +210,7 @@ def _require_language(path: Path, module: ModuleType, texts: dict[str, str]) -> 
     arguments = {"inputs": module.Inputs, "out": module.Out}
     if hasattr(module, "Cuts"):
         arguments["cuts"] = module.Cuts
+    instead = varied.instead("variation" in _arguments(module, "body"))
     wrong = [
         f"{path}:{_line(text, name)}: {name} lacks the mark @scalar"
         for name in _functions(module)
@@ -211,7 +219,7 @@ def _require_language(path: Path, module: ModuleType, texts: dict[str, str]) -> 
     for name, source in texts.items():
         one = module if not name else sys.modules.get(name)
         if one is not None:
-            found = check.problems(ast.parse(source), one, arguments if one is module else {})
+            found = check.problems(ast.parse(source), one, arguments if one is module else {}, instead)
             wrong.extend(f"{one.__file__}:{line}: {reason}" for line, reason in found)
     if wrong:
         raise ConfigError("\n".join(wrong))

@@ -10,7 +10,7 @@ import ast
 import builtins
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -57,26 +57,32 @@ _INSTEAD = {
 Problem = tuple[int, str]
 
 
-def problems(tree: ast.Module, module: ModuleType, arguments: dict[str, type]) -> list[Problem]:
+def problems(
+    tree: ast.Module, module: ModuleType, arguments: dict[str, type], instead: Mapping[Any, str] | None = None
+) -> list[Problem]:
     """Return what is not part of the language in the marked functions of a module, by line.
 
     Parameters
     ----------
     arguments
         The types of what is handed to the channel's own functions, by name.
+    instead
+        Functions that must not be called, and what is said of them.
     """
     found: list[Problem] = []
     for node in tree.body:
         if isinstance(node, ast.FunctionDef) and is_scalar(getattr(module, node.name, None)):
-            found.extend(_Function(node, module, arguments).problems())
+            found.extend(_Function(node, module, arguments, instead or {}).problems())
     return sorted(set(found))
 
 
 class _Function:
     """One function and what its names stand for."""
 
-    def __init__(self, node: ast.FunctionDef, module: ModuleType, arguments: dict[str, type]) -> None:
-        self._node, self._module = node, module
+    def __init__(
+        self, node: ast.FunctionDef, module: ModuleType, arguments: dict[str, type], instead: Mapping[Any, str]
+    ) -> None:
+        self._node, self._module, self._instead = node, module, instead
         names = [one.arg for one in node.args.args]
         stores = [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
         self._locals = {*names, *stores}
@@ -136,6 +142,8 @@ class _Function:
         found = self._value(function)
         if found is _MISSING or name in _BUILTINS or name in _INSTEAD or _is_library(found):
             return  # a name's own business, or nothing wrong
+        if is_scalar(found) and found in self._instead:
+            yield self._instead[found]
         own = getattr(found, "__module__", "").startswith("gpuhiggs.kernels") and not is_tuple_type(found)
         if not (is_scalar(found) or own or is_tuple_type(found)):
             yield f"`{name}` is called for every event, but lacks the mark @scalar"

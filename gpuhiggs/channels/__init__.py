@@ -6,7 +6,7 @@ A selection's YAML file lies beside its channel: every cut and binning with the 
 from __future__ import annotations
 
 from .. import channel_file
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 from . import (
     dilepton,
     dilepton_atlas,
@@ -44,6 +44,6 @@ def find(name: str) -> Channel:
     if channel_file.is_file(name):
         return from_file.channel(name)
     if name not in CHANNELS:
-        msg = f"unknown channel {name!r}; known: {', '.join(CHANNELS)}, or a Python file of your own"
+        msg = f"unknown channel {name!r}; {choices(name, [*CHANNELS, 'or a Python file of your own'])}"
         raise ConfigError(msg)
     return CHANNELS[name]

@@ -11,7 +11,7 @@ from .. import schema
 from ..classify.scoring import scoring
 from ..columns import outputs
 from ..config import SelectionConfig
-from ..cuts import build_cuts
+from ..config.cuts import build_cuts
 from ..errors import ConfigError
 from ..histogram import HistogramSpec
 from ..kernels import launch

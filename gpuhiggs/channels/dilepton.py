@@ -36,12 +36,12 @@ def _regions(selection: SelectionConfig, specs: Sequence[HistogramSpec]) -> list
     known = {spec.name: spec for spec in specs}
 
     def by_cells(name: str, target: str) -> HistogramSpec:
-        return regions.by_cells(name, combinations, known[target].axis.bins + 2, kernel.CATEGORIES)
+        return regions.by_cells(name, combinations, known[target].axis.bins + 2, known[target].categories)
 
     return [
         probes,
         *(by_cells(f"loose_{target}", target) for target in ("m_ll", "m_t", "plane", "plane_coarse")),
-        known["m_ll"]._replace(name="same_sign_m_ll", categories=kernel.CATEGORIES),
+        known["m_ll"]._replace(name="same_sign_m_ll"),
         by_cells("loose_same_sign_m_ll", "m_ll"),
     ]
 

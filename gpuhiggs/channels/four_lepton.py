@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ..config import SelectionConfig
 from ..histogram import HistogramSpec
 from ..kernels import four_lepton as kernel
+from ..kernels import four_lepton_out
 from ..kernels import four_lepton_regions as loose
 from ..kernels.launch import Program
 from . import regions
@@ -30,11 +31,12 @@ def _regions(selection: SelectionConfig, specs: Sequence[HistogramSpec]) -> list
     probes = regions.probe_pt(selection, loose.PROBES)
     pairs = regions.pairs(2 * probes.axis.bins)
     categories = tuple(f"{region} {state}" for region in loose.REGIONS for state in loose.STATES)
-    m4l = next(spec for spec in specs if spec.name == "m4l")
+    known = {spec.name: spec for spec in specs}
+    parts = len(known["m4l"].categories) // len(CATEGORIES)
     return [
         probes,
-        regions.by_cells("loose_m4l", pairs, m4l.axis.bins + 2, categories),
-        regions.by_cells("loose_production", pairs, loose.N_PRODUCTION, categories),
+        *(regions.by_cells(f"loose_{x}", pairs, known[x].axis.bins + 2, categories) for x in four_lepton_out.COMMON),
+        regions.by_cells("loose_production", pairs, loose.N_PRODUCTION * parts, categories),
     ]
 
 

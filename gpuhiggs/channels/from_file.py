@@ -105,19 +105,21 @@ class FileChannel(Channel):
         limits = kernel_histograms.limits.reshape(-1, 2)
         histograms = {}
         for row, (name, axis) in enumerate(self.file.axes().items()):
-            _, _, bins, uniform, edge, categories, _, _ = layout[row].tolist()
+            _, _, bins, uniform, edge, categories, variations, shifts = layout[row].tolist()
             cells = categories * (bins + 2)
             histograms[name] = one.Histogram(
                 units=np.zeros(cells, np.int64),
-                sumw=kernel_histograms.sumw[layout[row, OFFSET] :][:cells],
-                sumw2=kernel_histograms.sumw2[layout[row, OFFSET2] :][: 2 * cells],
-                problems=np.zeros(3, np.int64),
+                sumw=kernel_histograms.sumw[layout[row, OFFSET] :][: cells * variations],
+                sumw2=kernel_histograms.sumw2[layout[row, OFFSET2] :][: cells * shifts * 2],
+                problems=np.zeros(one.WEIGHTED + shifts, np.int64),
                 edges=kernel_histograms.edges[edge : edge + (0 if uniform else bins + 1)],
                 uniform=uniform,
                 bins=bins,
                 categories=len(axis.categories),
                 low=float(limits[row, 0]),
                 high=float(limits[row, 1]),
+                shifts=shifts,
+                variations=variations,
             )
         return namespace.Out(
             errors=np.zeros(2, np.int64),
@@ -167,7 +169,8 @@ class FileChannel(Channel):
         """
         counters = {"the cutflow": out.cutflow} | {name: getattr(out, name) for name in self.file.axes()}
         for name, counter in counters.items():
-            misfilled, bad, weighted = counter.problems.tolist()
+            misfilled, bad, *by_shift = counter.problems.tolist()
+            weighted = max(by_shift)
             counter.problems[:] = 0
             if misfilled:
                 msg = f"{self.file.path}: {name}: {misfilled} fills of a category or step that is not there"
@@ -183,8 +186,8 @@ class FileChannel(Channel):
                 raise RunError(msg)
         for name in self.file.axes():
             histogram = getattr(out, name)
-            histogram.sumw[:] += histogram.units << FRACTION_BITS
-            histogram.sumw2[::2] += histogram.units
+            histogram.sumw[:: histogram.variations] += histogram.units << FRACTION_BITS
+            histogram.sumw2[:: 2 * histogram.shifts] += histogram.units
             histogram.units[:] = 0
 
 

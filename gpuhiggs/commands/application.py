@@ -38,7 +38,8 @@ def _root(
 def spread(arguments: list[str]) -> list[str]:
     """Repeat an option before each of its values: ``--poi A B`` is ``--poi A --poi B``."""
     several = {
-        "fit": ("--poi", "--scan", "--set", "--freeze", "--minos"),
+        "fit": ("--poi", "--scan", "--set", "--freeze", "--minos", "--unfold", "--treat"),
+        "convert": ("--poi",),
         "combine": ("--data", "--operator"),
         "interpret": ("--data", "--run", "--luminosity"),
         "report": ("--data",),

@@ -14,7 +14,7 @@ import correctionlib.schemav2 as schema
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
-from ..errors import ConfigError, RunError
+from ..errors import ConfigError, RunError, choices
 from ..kernels import launch, lookup, lookup_hash, lookup_rows
 from . import formula, numbers
 from .tables import LARGEST_KEY, Operand, Tree, Writer, compound
@@ -230,7 +230,7 @@ class CorrectionSet(Mapping[str, Correction]):
         if name in self._raw:
             return Correction(self._place, self._model(schema.Correction, self._raw[name]), {})
         if name not in self._compounds:
-            msg = f"{self._place}: unknown correction {name!r}; known: {', '.join(self)}"
+            msg = f"{self._place}: unknown correction {name!r}; {choices(name, self)}"
             raise ConfigError(msg)
         node = self._model(schema.CompoundCorrection, self._compounds[name])
         known = (part for part in node.stack if part in self._raw)

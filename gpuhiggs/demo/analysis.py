@@ -10,8 +10,8 @@ from pydantic import Field
 
 from .. import config as configuration
 from ..config import ClassifierConfig, ProcessStyle, RunConfig
-from ..fit_config import ModelConfig
-from ..frozen import Model
+from ..config.fit import ModelConfig
+from ..config.frozen import Model
 from ..simulate import SimulatedSample
 from ..simulate.triggers import PATHS
 

@@ -6,24 +6,23 @@ Arrays have the fit as their first index. What all fits share, counts say, has o
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
 from gpuhiggs.kernels import launch, launch_cuda
-from gpuhiggs.kernels.minimum import CONVERGED, FLAT, Fits, memory
-from gpuhiggs.kernels.statistical_model import Scratch, scratch
+from gpuhiggs.kernels.fits import CONVERGED, CURVE, EVALUATE, FIT, FLAT, Fits, Memory, memory
+from gpuhiggs.kernels.statistical_model import Scratch
 
-__all__ = ["CONVERGED", "FLAT", "TOLERANCE", "Minima", "evaluate", "expected", "minimise", "profiled_bins"]
+__all__ = ["CONVERGED", "FLAT", "TOLERANCE", "Minima", "evaluate", "expected", "hessian", "minimise", "profiled_bins"]
 
 TOLERANCE = 1e-9
 """A fit stops this near to the minimum in -ln L: 4.5e-5 σ of a parameter."""
-_MODULE = "gpuhiggs.kernels.minimum"
-_FIT = launch.Loop(_MODULE, "fit_range", ("model", "fits", "memory", "is_warm", "tolerance", "wanted"))
+_LOOP = launch.Loop("gpuhiggs.kernels.minimum", "fit_range", ("model", "fits", "memory"))
 
 
 class Minima(NamedTuple):
@@ -64,7 +63,7 @@ class Minima(NamedTuple):
 def profiled_bins(model: FlatModel, keep: Collection[int] = ()) -> IndexArray:
     """Return which bins have their MC statistics in closed form: all but those of the parameters to *keep*."""
     owner = model.arrays.bin_parameter
-    return ((owner >= 0) & ~np.isin(owner, list(keep))).astype(np.int64)
+    return np.asarray((owner >= 0) & ~np.isin(owner, list(keep)), dtype=np.int64)
 
 
 def minimise(
@@ -99,25 +98,14 @@ def minimise(
     covariance
         Whether the covariance is wanted, and the minimum proven by it.
     """
-    n, m = len(start), len(moved)
     theta = np.clip(start, model.arrays.lower, model.arrays.upper)
-    fits = _fits(
-        model, counts, auxiliary, theta, moved, profiled_bins(model) if profiled is None else profiled,
-        held=held, inverse=inverse, covariance=covariance,
-    )  # fmt: skip
-    is_warm = inverse is not None
-    _in_threads(
-        launch.compiled_loop(_FIT),
-        n,
-        lambda: (
-            model.arrays,
-            fits,
-            memory(scratch(model.arrays, 1), len(model.parameters), m),
-            is_warm,
-            float(tolerance),
-            covariance,
-        ),
-    )
+    bins = profiled_bins(model) if profiled is None else profiled
+    fits = _fits(model, counts, auxiliary, theta, moved, bins, task=FIT, wanted=covariance, tolerance=tolerance)
+    if held is not None:
+        fits = fits._replace(held=np.ascontiguousarray(held, dtype=np.int64), held_stride=_stride(held))
+    if inverse is not None:
+        fits = fits._replace(inverse=np.ascontiguousarray(inverse), is_warm=1)
+    _in_threads(model, fits)
     return Minima(
         fits.theta,
         fits.nll,
@@ -140,35 +128,51 @@ def evaluate(
 
     Shapes (points,), (points, parameters) and (points, parameters). Nothing is profiled unless `profiled` says so.
     """
-    nll, gradients, points, _ = _evaluated(model, counts, auxiliary, theta, profiled)
-    return nll, gradients, points
+    fits, _ = _evaluated(model, counts, auxiliary, theta, profiled)
+    return fits.nll, fits.gradient, fits.theta
+
+
+def hessian(
+    model: FlatModel,
+    counts: FloatArray,
+    auxiliary: FloatArray,
+    theta: FloatArray,
+    moved: IndexArray,
+    profiled: IndexArray | None = None,
+) -> FloatArray:
+    """Return the Hessian of -ln L by the moved parameters at many points, shape (points, moved, moved).
+
+    Where MC statistics are profiled it is that of the profile, none of whose parameters is among *moved*.
+    """
+    return np.asarray(_evaluated(model, counts, auxiliary, theta, profiled, moved)[0].covariance)
 
 
 def expected(model: FlatModel, theta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the expected events of each bin, MC statistics included, and of each entry without, at one point."""
     nothing = np.zeros((1, model.n_bins)), model.constraints.nominal[np.newaxis]
-    _, _, _, work = _evaluated(model, *nothing, theta[np.newaxis], None)
+    _, work = _evaluated(model, *nothing, theta[np.newaxis], None)
     arrays = model.arrays
     owner = np.maximum(arrays.bin_parameter, 0)
     pulls = np.where(arrays.bin_parameter >= 0, (theta[owner] - arrays.bin_center) / arrays.bin_width, 0.0)
-    by_entry = np.concatenate(
-        [
-            np.full(entries.stop - entries.start, product)
-            for (_, _, entries), product in zip(model.blocks, work.product[0], strict=True)
-        ]
-    )
-    return work.bins[0] + pulls * work.error[0], by_entry * work.by_entry[0] * work.template[0]
+    by_entry = np.repeat(work.product, np.diff(arrays.block_start))
+    return work.bins + pulls * work.error, by_entry * work.by_entry * work.template
 
 
 def _evaluated(
-    model: FlatModel, counts: FloatArray, auxiliary: FloatArray, theta: FloatArray, profiled: IndexArray | None
-) -> tuple[FloatArray, FloatArray, FloatArray, Scratch]:
-    n = len(theta)
-    fits = _fits(model, counts, auxiliary, theta, np.zeros(0, dtype=np.int64), profiled, evaluation=True)
-    work = scratch(model.arrays, 1)
-    place = memory(work, len(model.parameters), 0)
-    launch.compiled_loop(_FIT)(0, n, 0, model.arrays, fits, place, False, TOLERANCE, False)
-    return fits.nll, fits.gradient, fits.theta, work
+    model: FlatModel,
+    counts: FloatArray,
+    auxiliary: FloatArray,
+    theta: FloatArray,
+    profiled: IndexArray | None,
+    moved: IndexArray | None = None,
+) -> tuple[Fits, Scratch]:
+    """Evaluate -ln L at many points, and its Hessian by the moved parameters; the memory is as after the last one."""
+    task = EVALUATE if moved is None else CURVE
+    by = np.zeros(0, dtype=np.int64) if moved is None else moved
+    fits = _fits(model, counts, auxiliary, np.asarray(theta, dtype=np.float64), by, profiled, task=task)
+    place = memory(model.arrays, fits.moved)
+    launch.run_loop(_LOOP, _records(model, fits, place), 0, len(theta))
+    return fits, place.work
 
 
 def _fits(
@@ -179,22 +183,29 @@ def _fits(
     moved: IndexArray,
     profiled: IndexArray | None,
     *,
-    held: IndexArray | None = None,
-    inverse: FloatArray | None = None,
-    covariance: bool = False,
-    evaluation: bool = False,
+    task: int,
+    wanted: bool = False,
+    tolerance: float = TOLERANCE,
 ) -> Fits:
     n, m = len(theta), len(moved)
     return Fits(
+        task=task,
+        is_warm=0,
+        wanted=int(wanted),
+        tolerance=tolerance,
+        counts_stride=_stride(counts),
+        auxiliary_stride=_stride(auxiliary),
+        held_stride=0,
+        n_moved=m,
         counts=np.ascontiguousarray(counts, dtype=np.float64),
         auxiliary=np.ascontiguousarray(auxiliary, dtype=np.float64),
         profiled=np.zeros(model.n_bins, dtype=np.int64) if profiled is None else profiled,
         moved=np.ascontiguousarray(moved, dtype=np.int64),
-        held=np.zeros((1, m), dtype=np.int64) if held is None else np.ascontiguousarray(held, dtype=np.int64),
+        held=np.zeros(m, dtype=np.int64),
         theta=np.array(theta, dtype=np.float64, order="C"),
-        inverse=np.zeros((1, 1, 1)) if inverse is None else np.ascontiguousarray(inverse)[np.newaxis],
-        covariance=np.zeros((n, m, m)) if covariance else np.zeros((1, 1, 1)),
-        gradient=np.zeros_like(theta, dtype=np.float64) if evaluation else np.zeros((1, 0)),
+        inverse=np.zeros(0),
+        covariance=np.zeros((n, m, m)) if wanted or task == CURVE else np.zeros((0, m, m)),
+        gradient=np.zeros(theta.shape if task != FIT else 0),
         nll=np.zeros(n),
         distance=np.zeros(n),
         status=np.zeros(n, dtype=np.int64),
@@ -202,29 +213,35 @@ def _fits(
     )
 
 
-def ptx(model: FlatModel) -> str:
+def _stride(rows: FloatArray | IndexArray) -> int:
+    """Return how far the row of a fit is from that of the one before: 0 if all share one."""
+    return rows.shape[1] if len(rows) > 1 else 0
+
+
+def _records(model: FlatModel, fits: Fits, place: Memory) -> list[launch.Record]:
+    return [model.record, launch.record(Fits, fits), launch.record(Memory, place)]
+
+
+def ptx() -> str:
     """Return the PTX of the CUDA build, one thread a fit; no GPU is needed. Nothing launches it yet."""
-    moved = np.arange(len(model.parameters))
-    fits = _fits(model, np.zeros((1, model.n_bins)), np.zeros((1, 1)), model.initial()[np.newaxis], moved, None)
-    place = memory(scratch(model.arrays, 1), len(model.parameters), len(moved))
-    return launch_cuda.loop_ptx(_FIT, (model.arrays, fits, place, False, TOLERANCE, False))
+    return launch_cuda.loop_ptx(_LOOP, (0, 0, 0))
 
 
-def _in_threads(loop: Callable[..., None], n: int, arguments: Callable[[], tuple[Any, ...]]) -> None:
-    """Run a loop over [0, n) in pieces; every thread has its own arguments."""
-    workers = min(len(os.sched_getaffinity(0)), n)
-    if workers <= 1:
-        if n:
-            loop(0, n, 0, *arguments())
+def _in_threads(model: FlatModel, fits: Fits) -> None:
+    """Run the fits in pieces; every thread has its own memory."""
+    n = len(fits.theta)
+    workers = max(min(len(os.sched_getaffinity(0)), n), 1)
+    free = [_records(model, fits, memory(model.arrays, fits.moved)) for _ in range(workers)]
+    if workers == 1:
+        launch.run_loop(_LOOP, free[0], 0, n)
         return
     size = max(1, min(64, n // (4 * workers)))
-    free = [arguments() for _ in range(workers)]
-    loop(0, 0, 0, *free[0])  # compiles once, before any thread could do so too
+    launch.run_loop(_LOOP, free[0], 0, 0)  # compiles once, before any thread could do so too
 
     def piece(first: int) -> None:
         own = free.pop()
         try:
-            loop(first, min(first + size, n), 0, *own)
+            launch.run_loop(_LOOP, own, first, min(first + size, n))
         finally:
             free.append(own)
 

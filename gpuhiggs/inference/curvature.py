@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
+from threadpoolctl import ThreadpoolController
 
 from gpuhiggs.inference import batch
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray, IndexArray
 from gpuhiggs.inference.likelihood import Likelihood
 
-STEP = 1e-4
-"""Step of differences, in a parameter's scale; and how near to a bound is at it."""
+NEAR = 1e-4
+"""How near to a bound, in a parameter's scale, is at it."""
 
 FLAT = 1e-7
 """Smallest eigenvalue of the Hessian scaled to unit diagonal that is a curvature; rounding makes up to about 1e-10."""
 
 
 def hessian(likelihood: Likelihood, theta: FloatArray, moved: IndexArray, profiled: IndexArray) -> FloatArray:
-    """Return the Hessian by the moved parameters, (moved, moved): differences of the gradient, one-sided at a bound."""
-    arrays, n = likelihood.model.arrays, len(moved)
-    points = np.repeat(theta[np.newaxis], 2 * n, axis=0)
-    rows = np.arange(n)
-    size = STEP * arrays.step[moved]
-    points[rows, moved] = np.minimum(theta[moved] + size, arrays.upper[moved])
-    points[n + rows, moved] = np.maximum(theta[moved] - size, arrays.lower[moved])
-    span = (points[rows, moved] - points[n + rows, moved])[:, np.newaxis]
-    _, gradients, _ = batch.evaluate(
-        likelihood.model, likelihood.data.counts[np.newaxis], likelihood.data.auxiliary[np.newaxis], points, profiled
-    )
-    slopes = (gradients[:n] - gradients[n:])[:, moved] / span
-    return np.asarray((slopes + slopes.T) / 2.0)
+    """Return the Hessian by the moved parameters, (moved, moved), of the profile where bins are profiled."""
+    counts, auxiliary = likelihood.data.counts[np.newaxis], likelihood.data.auxiliary[np.newaxis]
+    return np.asarray(batch.hessian(likelihood.model, counts, auxiliary, theta[np.newaxis], moved, profiled)[0])
 
 
 def leaning(model: FlatModel, theta: FloatArray, gradient: FloatArray, moved: IndexArray) -> FloatArray:
     """Return which moved parameters are at a bound beyond which -ln L would fall further."""
     values, slopes = theta[moved], gradient[moved]
-    at_lower = values - model.arrays.lower[moved] < STEP * model.arrays.step[moved]
-    at_upper = model.arrays.upper[moved] - values < STEP * model.arrays.step[moved]
+    at_lower = values - model.arrays.lower[moved] < NEAR * model.arrays.step[moved]
+    at_upper = model.arrays.upper[moved] - values < NEAR * model.arrays.step[moved]
     return np.asarray((at_lower & (slopes > 0.0)) | (at_upper & (slopes < 0.0)))
 
 
@@ -54,6 +46,11 @@ def flatness(matrix: FloatArray, names: Sequence[str]) -> str:
     return f"-ln L has a flat direction, along {', '.join(along)}"
 
 
+@functools.cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
 def complete(
     likelihood: Likelihood, theta: FloatArray, moved: IndexArray, covariance: FloatArray, profiled: IndexArray
 ) -> tuple[IndexArray, FloatArray]:
@@ -61,36 +58,16 @@ def complete(
 
     That of the profiled ones follows from how their best values move with the others.
     """
-    model, data = likelihood.model, likelihood.data
-    arrays, n = model.arrays, len(moved)
-    bins = np.flatnonzero(profiled)
-    if not len(bins):
-        order = np.argsort(moved)
-        return moved[order], covariance[np.ix_(order, order)]
-    errors = np.sqrt(np.diag(covariance))
-    size = np.where(errors > 0.0, 1e-3 * errors, 1e-6)
-    points = np.repeat(theta[np.newaxis], 2 * n + 1, axis=0)
-    points[np.arange(n), moved] += size
-    points[n + np.arange(n), moved] -= size
-    _, _, points = batch.evaluate(model, data.counts[np.newaxis], data.auxiliary[np.newaxis], points, profiled)
-    owner = arrays.bin_parameter[bins]
-    moves = ((points[:n] - points[n : 2 * n])[:, owner] / (2.0 * size[:, np.newaxis])).T
-    onto = np.vstack([np.eye(n), moves])
-    full = onto @ covariance @ onto.T
-    full[n:, n:] += np.diag(_known_others(model, data.counts, points[-1])[bins])
+    arrays, n = likelihood.model.arrays, len(moved)
+    owner = arrays.bin_parameter[np.flatnonzero(profiled)]
     positions = np.concatenate([moved, owner])
+    matrix = hessian(likelihood, theta, positions, np.zeros_like(profiled))
+    at_bound = (theta[owner] <= arrays.lower[owner]) | (theta[owner] >= arrays.upper[owner])
+    known_others = np.where(at_bound, 0.0, 1.0 / np.diag(matrix)[n:])
+    follow = -known_others[:, np.newaxis] * matrix[n:, :n]  # how their best values move with the others
+    with _blas().limit(limits=1, user_api="blas"):  # for so few numbers its threads wait for each other longer
+        across = follow @ covariance
+        own = across @ follow.T + np.diag(known_others)
+    full = np.block([[covariance, across.T], [across, own]])
     order = np.argsort(positions)
     return positions[order], full[np.ix_(order, order)]
-
-
-def _known_others(model: FlatModel, counts: FloatArray, theta: FloatArray) -> FloatArray:
-    """Return the variance of each bin's MC-statistics parameter when all other parameters are known."""
-    arrays = model.arrays
-    rates = batch.expected(model, theta)[0]
-    moved = theta.copy()
-    owner = np.maximum(arrays.bin_parameter, 0)
-    moved[owner[arrays.bin_parameter >= 0]] += arrays.bin_width[arrays.bin_parameter >= 0]
-    error = batch.expected(model, moved)[0] - rates
-    with np.errstate(divide="ignore", invalid="ignore"):
-        from_counts = np.where(counts > 0.0, counts * (error / rates) ** 2, 0.0)
-    return np.asarray(arrays.bin_width**2 / (from_counts + 1.0))

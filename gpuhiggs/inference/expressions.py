@@ -34,7 +34,7 @@ class Rational(NamedTuple):
 
 
 def parse(text: str) -> Rational:
-    """Read an expression of numbers, names, ``+ - * / **`` (integer powers) and brackets.
+    """Read an expression of numbers, names, ``+ - * / **`` (integer powers, also ``pow(x, n)``) and brackets.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def parse(text: str) -> Rational:
     try:
         tree = ast.parse(text.replace("^", "**").strip(), mode="eval").body
         return _node(tree)
-    except (SyntaxError, ValueError, ZeroDivisionError) as error:
+    except (SyntaxError, ValueError, TypeError, ZeroDivisionError, RecursionError, OverflowError) as error:
         msg = f"expression {text!r}: {error}; known: numbers, parameters, + - * / **n and brackets"
         raise InputError(msg) from error
 
@@ -58,6 +58,8 @@ def _node(node: ast.expr) -> Rational:
         found = _node(node.operand)
         sign = -1.0 if isinstance(node.op, ast.USub) else 1.0
         return Rational(_times(found.numerator, {(): sign}), found.denominator)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "pow" and len(node.args) == 2:
+        return _power(_node(node.args[0]), node.args[1])
     if isinstance(node, ast.BinOp):
         if isinstance(node.op, ast.Pow):
             return _power(_node(node.left), node.right)

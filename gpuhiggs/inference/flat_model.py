@@ -5,12 +5,15 @@ from __future__ import annotations
 import fnmatch
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, choices
 from gpuhiggs.inference.parameters import Parameter
+from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.statistical_model import Model
 
 FloatArray = npt.NDArray[np.float64]
@@ -57,6 +60,19 @@ class FlatModel:
     constraints: Constraints
     arrays: Model
 
+    @cached_property
+    def record(self) -> launch.Record:
+        """The arrays as kernels take them."""
+        return launch.record(Model, self.arrays)
+
+    @cached_property
+    def _positions(self) -> dict[str, int]:
+        return {parameter.name: position for position, parameter in enumerate(self.parameters)}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what holds addresses in memory: another process has others."""
+        return {name: value for name, value in self.__dict__.items() if name != "record"}
+
     @property
     def n_bins(self) -> int:
         """Number of bins of all channels."""
@@ -83,10 +99,9 @@ class FlatModel:
 
     def index(self, name: str) -> int:
         """Return the position of a parameter; `InputError` names the known ones if there is none."""
-        for position, parameter in enumerate(self.parameters):
-            if parameter.name == name:
-                return position
-        msg = f"no parameter {name!r}; known: {', '.join(parameter.name for parameter in self.parameters)}"
+        if name in self._positions:
+            return self._positions[name]
+        msg = f"no parameter {name!r}; {choices(name, self.names)}"
         raise InputError(msg)
 
     def select(self, names: Iterable[str]) -> tuple[str, ...]:
@@ -101,8 +116,7 @@ class FlatModel:
         for name in names:
             found = self.groups.get(name) or fnmatch.filter(self.names, name) or [n for n in self.names if n == name]
             if not found:
-                known = ", ".join((*self.groups, *self.names))
-                msg = f"no parameter or group {name!r}; known: {known}"
+                msg = f"no parameter or group {name!r}; {choices(name, (*self.groups, *self.names))}"
                 raise InputError(msg)
             chosen |= dict.fromkeys(found)
         return tuple(chosen)

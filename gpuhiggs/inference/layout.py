@@ -28,6 +28,7 @@ from gpuhiggs.inference.modifiers import (
 )
 from gpuhiggs.inference.parameters import Gaussian, Parameter, PoissonCount, collect_parameters
 from gpuhiggs.kernels import statistical_model as kernel
+from gpuhiggs.kernels.language import Column, leaves
 
 Blocks = Sequence[tuple[Channel, Sample]]
 FLOOR = 1e-9
@@ -59,6 +60,8 @@ def flatten(workspace: Workspace) -> FlatModel:
         "block_bin": [channels[channel.name].start for channel, _ in blocks],
         "block_crop": [int(sample.crop) for _, sample in blocks],
         "nominal": np.concatenate([sample.yields for _, sample in blocks]),
+        "channel_bin": [0, *(bins.stop for bins in channels.values())],
+        "channel_block": [0, *accumulate(len(channel.samples) for channel in workspace.channels)],
     }
     return FlatModel(
         parameters=parameters,
@@ -72,19 +75,33 @@ def flatten(workspace: Workspace) -> FlatModel:
     )
 
 
-_FLOATS = {
-    "lower", "upper", "step", "factor_up", "factor_down", "factor_series", "coefficient", "shape_scale", "odd", "even",
-    "nominal", "entry_error", "bin_center", "bin_width", "floor", "sharpness", "scale", "correlated_v",
+_COUNTED = {
+    "n_parameters": "lower", "n_factors": "factor_kind", "n_variables": "variable", "n_blocks": "block_bin",
+    "n_entries": "nominal", "n_bins": "floor", "n_gaussian": "gaussian", "n_poisson": "poisson",
+    "n_correlated": "correlated_v",
 }  # fmt: skip
 
 
 def _model(arrays: dict[str, Any]) -> kernel.Model:
+    stored = {leaf.path[0]: leaf.dtype for leaf in leaves(kernel.Model) if leaf.kind is Column}
+    columns: dict[str, Any] = {name: np.ascontiguousarray(arrays[name], dtype=dtype) for name, dtype in stored.items()}
+    counts: dict[str, Any] = {name: len(columns[of]) for name, of in _COUNTED.items()}
     return kernel.Model(
-        **{
-            name: np.ascontiguousarray(arrays[name], dtype=np.float64 if name in _FLOATS else np.int64)
-            for name in kernel.Model._fields
-        }
+        **columns,
+        **counts,
+        n_channels=len(columns["channel_bin"]) - 1,
+        longest_channel=int(np.diff(columns["channel_bin"]).max()),
+        longest_block=_longest_block(columns),
     )
+
+
+def _longest_block(columns: dict[str, Any]) -> int:
+    """Return how many variables the factors of a block have at most."""
+    is_rational = columns["factor_kind"] == kernel.RATIONAL
+    widths = np.ones(len(is_rational), dtype=np.int64)
+    widths[is_rational] = np.diff(columns["rational_start"])[columns["factor_parameter"][is_rational]]
+    ends = np.concatenate([[0], np.cumsum(widths[columns["block_factor"]])])
+    return int(np.diff(ends[columns["block_factor_start"]]).max())
 
 
 def _groups(workspace: Workspace, parameters: Sequence[Parameter]) -> dict[str, tuple[str, ...]]:

@@ -73,6 +73,8 @@ class Likelihood:
 
         A bin that expects exactly nothing, and has nothing, is one that no sample reaches here.
         """
-        rates, reach = batch.expected(self.model, theta)[0], self.model.arrays.floor / FLOOR
-        is_zero = np.abs(rates) <= 1e-12 * reach
+        (rates, entries), arrays = batch.expected(self.model, theta), self.model.arrays
+        lengths, reach = np.diff(arrays.block_start), arrays.floor / FLOOR
+        places = np.arange(len(entries)) + np.repeat(arrays.block_bin - arrays.block_start[:-1], lengths)
+        is_zero = np.bincount(places, np.abs(entries), self.model.n_bins) <= 1e-12 * reach
         return np.flatnonzero(np.where(is_zero, self.data.counts > 0.0, rates < fraction * reach))

@@ -32,12 +32,14 @@ def to_pyhf(workspace: Workspace, measurement: str = "gpuhiggs") -> dict[str, An
     Raises
     ------
     InputError
-        A channel has no observed counts, which pyhf's schema requires.
+        A channel has no observed counts, which pyhf's schema requires, or something has no form in pyhf: correlated
+        constraints, flat nuisances, constrained factors, settings of single bins, formulas, Combine's interpolations.
     """
     for channel in workspace.channels:
         if channel.observed is None:
             msg = f"channel {channel.name!r} has no observed counts, which a pyhf workspace must have"
             raise InputError(msg)
+    _check_form(workspace)
     pyhf_settings(workspace)
     return {
         "channels": [
@@ -66,6 +68,25 @@ def to_pyhf(workspace: Workspace, measurement: str = "gpuhiggs") -> dict[str, An
         ],
         "version": "1.0.0",
     }
+
+
+def _check_form(workspace: Workspace) -> None:
+    """Refuse what pyhf would leave out."""
+    if workspace.correlations:
+        first = " and ".join(workspace.correlations[0].parameters)
+        msg = f"correlated constraints, of {first}, have no form in pyhf"
+        raise InputError(msg)
+    luminosities = {m.parameter for _, s in workspace.blocks() for m in s.modifiers if isinstance(m, Lumi)}
+    for setting in workspace.parameters:
+        if setting.flat:
+            msg = f"{setting.name!r}: a nuisance without its constraint has no form in pyhf"
+        elif setting.name.endswith("]"):
+            msg = f"{setting.name!r}: a setting of a single bin has no form in pyhf"
+        elif setting.width is not None and setting.name not in luminosities:
+            msg = f"{setting.name!r}: a constrained factor that is no luminosity has no form in pyhf"
+        else:
+            continue
+        raise InputError(msg)
 
 
 def pyhf_settings(workspace: Workspace) -> dict[str, dict[str, str]]:

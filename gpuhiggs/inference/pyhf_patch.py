@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -20,15 +22,24 @@ def patched(spec: Mapping[str, Any], patch: Any, name: str | None = None) -> dic
     Raises
     ------
     InputError
-        The patch set has no such patch, or an operation does not fit the workspace.
+        The patch set has no such patch or is of another workspace, or an operation does not fit the workspace.
     """
     operations = patch
     if isinstance(patch, Mapping):
-        known = {item["metadata"]["name"]: item["patch"] for item in patch.get("patches", ())}
+        try:
+            known = {item["metadata"]["name"]: item["patch"] for item in patch["patches"]}
+            digests = dict(patch["metadata"]["digests"])
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"not a patch set: {error} is missing or of another kind"
+            raise InputError(msg) from error
         if name not in known:
             msg = f"no patch {name!r}; known: {', '.join(known)}"
             raise InputError(msg)
+        _verify(spec, digests)
         operations = known[name]
+    if not isinstance(operations, list) or not all(isinstance(one, Mapping) for one in operations):
+        msg = "not a JSON patch: expected a list of operations"
+        raise InputError(msg)
     document = copy.deepcopy(dict(spec))
     for number, operation in enumerate(operations):
         try:
@@ -37,6 +48,15 @@ def patched(spec: Mapping[str, Any], patch: Any, name: str | None = None) -> dic
             msg = f"patch, operation {number} ({operation.get('op')} {operation.get('path')}): {error}"
             raise InputError(msg) from error
     return document
+
+
+def _verify(spec: Mapping[str, Any], digests: Mapping[str, str]) -> None:
+    """Refuse a patch set that is of another workspace, by the digests of it that the set carries (as in pyhf)."""
+    content = json.dumps(spec, sort_keys=True, ensure_ascii=False).encode()
+    for algorithm, wanted in digests.items():
+        if algorithm in ("md5", "sha256") and hashlib.new(algorithm, content).hexdigest() != wanted:
+            msg = f"the patch set is of another workspace: its {algorithm} is not {wanted}"
+            raise InputError(msg)
 
 
 def _apply(document: Any, operation: Mapping[str, Any]) -> Any:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from typing import Literal
 
 import numpy as np
@@ -39,14 +40,23 @@ class Treated:
     before: float
     after: float
 
+    def to_json(self) -> dict[str, object]:
+        """Return the JSON form."""
+        return asdict(self)
 
-def treat(workspace: Workspace, treatment: Treatment) -> tuple[Workspace, tuple[Treated, ...]]:
-    """Return the workspace with its varied templates treated, and what was done to which."""
+
+def treat(
+    workspace: Workspace, treatment: Treatment, *, leave: Collection[str] = ()
+) -> tuple[Workspace, tuple[Treated, ...]]:
+    """Return the workspace with its varied templates treated, and what was done to which; *leave* names samples."""
     report: list[Treated] = []
     channels = []
     for channel in workspace.channels:
         samples = []
         for sample in channel.samples:
+            if sample.name in leave:
+                samples.append(sample)
+                continue
             nominal, kept = np.asarray(sample.yields), list[Modifier]()
             for modifier in sample.modifiers:
                 new, action, before, after = _treated(modifier, nominal, treatment)

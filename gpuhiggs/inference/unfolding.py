@@ -129,18 +129,30 @@ def unfold(model: FlatModel, data: Data, predicted: npt.ArrayLike | None = None)
     InputError
         As `fit`, or predictions of another number.
     """
-    names = model.pois
+    return unfolded(fit(model, data, minos=model.pois), model.pois, predicted)
+
+
+def unfolded(result: FitResult, names: Sequence[str], predicted: npt.ArrayLike | None = None) -> Unfolded:
+    """Return the cross sections of a fit with all strengths free.
+
+    Raises
+    ------
+    InputError
+        Predictions of another number, or a strength that the fit held.
+    """
     scale = np.ones(len(names)) if predicted is None else np.asarray(predicted, dtype=np.float64)
     if scale.shape != (len(names),):
         msg = f"predicted cross sections of shape {scale.shape}, expected {len(names)}"
         raise InputError(msg)
-    result = fit(model, data, minos=names)
+    if missing := [name for name in names if name not in result.free]:
+        msg = f"unfolding: {', '.join(missing)} is not free"
+        raise InputError(msg)
     found = [result.parameters[name] for name in names]
     places = [result.free.index(name) for name in names]
     covariance = result.covariance[np.ix_(places, places)]
     size = np.sqrt(np.diag(covariance))
     return Unfolded(
-        names=names,
+        names=tuple(names),
         values=scale * [e.value for e in found],
         minus=scale * [-e.error if e.minus is None else e.minus for e in found],
         plus=scale * [e.error if e.plus is None else e.plus for e in found],

@@ -233,11 +233,7 @@ def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool 
     """
     problem = prepare(model, inputs)
     likelihood = problem.likelihood()
-    best = problem.best(likelihood)
-    if not best.converged[0]:
-        msg = f"the fit of {problem.model.name} to {', '.join(i.name for i in inputs)} did not converge"
-        raise RunError(msg)
-    found = _describe(problem, likelihood, best)
+    found = describe(problem, likelihood, problem.best(likelihood))
     if budget and problem.model.budget:
         from .budget import split
 
@@ -245,7 +241,17 @@ def combine(model: Model | str, inputs: Sequence[Measurements], *, budget: bool 
     return found
 
 
-def _describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combination:
+def describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combination:
+    """Return all that is said about a fit with this minimum.
+
+    Raises
+    ------
+    RunError
+        If the fit does not converge.
+    """
+    if not best.converged[0]:
+        msg = f"the fit of {problem.model.name} to {', '.join(i.name for i in problem.inputs)} did not converge"
+        raise RunError(msg)
     model, x = problem.model, best.points[0]
     at_bound = problem.at_bound(x)
     fixed = sorted({*at_bound, *problem.held})

@@ -12,6 +12,8 @@ from .measurements import Array
 N_STEPS = 30
 TOLERANCE = 1e-3
 """On the root of the rise of -2 ln L, relative."""
+GAIN = 1e-6
+"""A minimisation ends where a step gains less, relative to -2 ln L: a hundredth of what the tolerance allows."""
 
 
 def profile(likelihood: Likelihood, start: Array, position: int, values: Array, held: Sequence[int] = ()) -> Minima:
@@ -113,5 +115,5 @@ def _rise(likelihood: Likelihood, best: Minima, index: Array, shifts: Array, hel
     fixed[:, rows, index] = True
     fixed[:, :, list(held)] = True
     n = points.shape[-1]
-    found = likelihood.minimise(points.reshape(-1, n), fixed.reshape(-1, n)).twice_nll.reshape(points.shape[:2])
-    return np.asarray(found.min(axis=0) - best.twice_nll[0])
+    found = likelihood.minimise(points.reshape(-1, n), fixed.reshape(-1, n), tolerance=GAIN).twice_nll
+    return np.asarray(found.reshape(points.shape[:2]).min(axis=0) - best.twice_nll[0])

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pydantic import Field, ValidationError, model_validator
 
 from ..config import Model
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import sm
 from .tables import load
 
@@ -311,6 +311,14 @@ def positive_definite(matrix: Array, name: str, *, repair: bool = False, floor: 
 
 
 @cache
+def check_known(name: str) -> None:
+    """Raise InputError unless *name* is one of `PUBLISHED`."""
+    if name not in PUBLISHED:
+        known = choices(name, PUBLISHED)
+        msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known}"
+        raise InputError(msg)
+
+
 def published(name: str, view: View = "strengths", *, repair: bool = False) -> Measurements:
     """Return a set of `PUBLISHED` measurements.
 
@@ -319,9 +327,7 @@ def published(name: str, view: View = "strengths", *, repair: bool = False) -> M
     InputError
         If there is none of that name.
     """
-    if name not in PUBLISHED:
-        msg = f"unknown data {name!r}: neither a finished run's folder nor one of {', '.join(PUBLISHED)}"
-        raise InputError(msg)
+    check_known(name)
     return read(name, load(name), view, repair=repair)
 
 

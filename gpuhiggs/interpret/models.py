@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import kappa_models, one_parameter, smeft, strength_models
 from .hmssm import hmssm
 from .measurements import Measurements, View
@@ -53,6 +53,6 @@ def find(name: str) -> Factory:
         If there is none.
     """
     if name not in MODELS:
-        msg = f"unknown model {name!r}; known: {', '.join(MODELS)}"
+        msg = f"unknown model {name!r}; {choices(name, MODELS)}"
         raise InputError(msg)
     return MODELS[name]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from ..errors import InputError
+from ..errors import InputError, choices
 from .combination import combine
 from .measurements import Entry, Measurements, published
 from .tables import load
@@ -40,7 +40,7 @@ def scaled(inputs: Measurements, factor: float, scenario: str) -> Measurements:
     """
     scenarios = load("projections")["scenarios"]
     if scenario not in scenarios:
-        msg = f"unknown scenario {scenario!r}; known: {', '.join(scenarios)}"
+        msg = f"unknown scenario {scenario!r}; {choices(scenario, scenarios)}"
         raise InputError(msg)
     if not factor > 0:
         msg = f"luminosity must be positive, got a factor {factor:g}"

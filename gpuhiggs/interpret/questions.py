@@ -11,7 +11,7 @@ from rich import get_console
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import benchmarks, gluon_fusion, mass_precision, projections, sm, vacuum, width
 from .combination import combine, prepare
 from .command import read_inputs, write
@@ -209,7 +209,7 @@ def ask(name: str, options: Options) -> Answer:
         If it is unknown, does not take an option that was given, or as its answer says.
     """
     if name not in QUESTIONS:
-        msg = f"unknown question {name!r}; known: {', '.join(QUESTIONS)}"
+        msg = f"unknown question {name!r}; {choices(name, QUESTIONS)}"
         raise InputError(msg)
     question = QUESTIONS[name]
     if wrong := [option for option in options.given() if option not in question.takes]:

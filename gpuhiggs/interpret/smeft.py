@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, choices
 from . import sm
 from .kappa import Rates
 from .measurements import COMPOSITE, COMPOSITE_DECAYS, Array, Entry, Measurements
@@ -173,7 +173,7 @@ def check_operators(names: Sequence[str]) -> None:
         If one is unknown or named twice.
     """
     if unknown := [name for name in names if name not in operators()]:
-        msg = f"unknown operator {unknown[0]!r}; known: {', '.join(operators())}"
+        msg = f"unknown operator {unknown[0]!r}; {choices(unknown[0], operators())}"
         raise InputError(msg)
     if len(set(names)) < len(names):
         msg = f"operators named twice: {', '.join(sorted({n for n in names if list(names).count(n) > 1}))}"

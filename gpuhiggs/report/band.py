@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import hist
 import numpy as np
 
-from .. import systematics
 from ..config import RunConfig
-from ..fit_config import ModelConfig
+from ..config.fit import ModelConfig
+from ..variations import systematics
 
 Systematics = dict[str, dict[str, "hist.Hist[Any]"]]
 """Name → process → histogram with axes (parameter, side, variable): content at ±1 σ, summed over categories."""

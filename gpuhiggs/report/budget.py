@@ -30,7 +30,7 @@ def blocks(statistics: Statistics) -> list[Block]:
         found = inference.budget(model, statistics.data, best=statistics.best)
     except InputError as error:
         return [Missing("Uncertainty budget", str(error))]
-    return [_figure(statistics, found), _table(found)]
+    return [figure(statistics, found), _table(found)]
 
 
 def groups(statistics: Statistics) -> dict[str, tuple[str, ...]]:
@@ -60,7 +60,8 @@ def _numbers(found: Budget) -> Numbers:
     )
 
 
-def _figure(statistics: Statistics, found: Budget) -> Figure:
+def figure(statistics: Statistics, found: Budget) -> Figure:
+    """Return the figure of a budget."""
     caption = (
         f"{statistics.what}. Error of {readable(found.parameter)} by source: groups of nuisance parameters are fixed "
         "one after the other, each is given the difference in quadrature that this makes, and the rest is statistics."

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import backgrounds, blinding, processing, schema
+from .. import backgrounds, blinding, schema
 from ..config import DatasetConfig, RunConfig
-from ..engine import Job
+from ..engine import Job, processing
+from ..engine.preparation import prepare
+from ..engine.tally import WorkItem
 from ..errors import InputError
-from ..preparation import prepare
 from ..read import EventFile
-from ..tally import WorkItem
 from .record import Record
 
 LOOKED_THROUGH, STEP = 400_000, 50_000

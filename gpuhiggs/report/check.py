@@ -6,7 +6,7 @@ from rich import get_console
 from rich.markup import escape
 
 from ..config import RunConfig
-from ..trial import Trial, tried
+from ..engine.trial import Trial, tried
 
 
 def run(config: RunConfig) -> int:

@@ -11,9 +11,11 @@ import numpy as np
 from rich import get_console
 
 from ..errors import GpuhiggsError, InputError
-from . import couplings, page, provenance, record, run_sections, strength
-from .figure import Block, Figure, Missing, Section, Words
+from ..interpret import measurements
+from . import couplings, page, parts, provenance, record, run_sections, strength
+from .figure import Block, Missing, Picture, Section, Words
 from .page import Head
+from .parts import Part
 from .record import Record
 from .run_folder import CONFIG, RESULTS
 
@@ -21,7 +23,7 @@ OUTPUT = Path("gpuhiggs-report")
 """Where the page goes that is of no run."""
 
 
-def run(folders: Sequence[Path], data: Sequence[str], output: Path | None) -> int:
+def run(folders: Sequence[Path], data: Sequence[str], output: Path | None, *, workers: int = 1) -> int:
     """Write the report; return the exit status.
 
     Parameters
@@ -32,11 +34,13 @@ def run(folders: Sequence[Path], data: Sequence[str], output: Path | None) -> in
         Published measurements by name.
     output
         Where to write; by default the first folder.
+    workers
+        Processes that make it.
 
     Raises
     ------
     InputError
-        If a folder holds no finished run, or there is nothing to report on.
+        If a folder holds no finished run, data are unknown, or there is nothing to report on.
     """
     begin = time.perf_counter()
     if not folders and not data:
@@ -44,14 +48,17 @@ def run(folders: Sequence[Path], data: Sequence[str], output: Path | None) -> in
             "nothing to report on: give the folder of a run, or --data; gpuhiggs combine --list shows the measurements"
         )
         raise InputError(msg)
+    for name in data:
+        measurements.check_known(name)
     runs = [record.load(path) for folder in folders for path in found(folder)]
     console = get_console()
     with console.status("working out the figures"):
-        sections = _sections(runs, data)
         target = output or (folders[0] if folders else OUTPUT)
         target.mkdir(parents=True, exist_ok=True)
-        path = page.publish(target, _head(runs, data), sections)
-    shown = sum(isinstance(block, Figure) for section in sections for block in section.blocks)
+        sections = parts.drawn(_parts(runs, data), target, workers)
+        sections.append(Section("missing", "What is missing", provenance.missing(sections)))
+        path = page.write(target, _head(runs, data), sections)
+    shown = sum(isinstance(block, Picture) for section in sections for block in section.blocks)
     seconds = time.perf_counter() - begin
     console.print(f"Report: {path} ({shown} figures, {seconds:.0f} s)", soft_wrap=True, highlight=False)
     return 0
@@ -84,33 +91,33 @@ def _is_run(folder: Path) -> bool:
     return (folder / RESULTS).is_file() and (folder / CONFIG).is_file()
 
 
-def _sections(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
-    sections = []
-    for one in runs:
-        own = run_sections.full(one)
-        sections += own if len(runs) == 1 else [grouped(section, one.name) for section in own]
-    sections += [grouped(section, "couplings") for section in _couplings(runs, data)]
-    return [*sections, Section("missing", "What is missing", provenance.missing(sections))]
+def _parts(runs: Sequence[Record], data: Sequence[str]) -> list[Part]:
+    fitted = [one.folder for one in runs if "fit" in one.results]  # one without a fit says nothing of couplings
+    return [*(Part(_of_run, (one, len(runs) > 1)) for one in runs), Part(_of_couplings, (tuple(data), fitted))]
 
 
-def _couplings(runs: Sequence[Record], data: Sequence[str]) -> list[Section]:
-    """Return the interpretation; a run without a fit has no part in it."""
+def _of_run(run: Record, several: bool) -> list[Section]:
+    own = run_sections.full(run)
+    return [grouped(section, run.name, run.title) for section in own] if several else own
+
+
+def _of_couplings(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
+    """Return the interpretation."""
     try:
-        return list(couplings.sections(data, [one.folder for one in runs if "fit" in one.results]))
+        made = couplings.sections(data, folders)
     except (GpuhiggsError, np.linalg.LinAlgError) as error:
-        if data and not runs:
-            raise
-        return [Section("couplings", "Couplings", [Missing("Couplings", str(error))])]
+        made = [Section("couplings", "Couplings", [Missing("Couplings", str(error))])]
+    return [grouped(section, "couplings", "Interpretation") for section in made]
 
 
-def grouped(section: Section, group: str) -> Section:
-    """Return a section whose names say which run it is of."""
+def grouped(section: Section, name: str, title: str) -> Section:
+    """Return a section of a group, a run for example, whose names say so."""
 
     def named(block: Block) -> Block:
-        return block if isinstance(block, Missing | Words) else replace(block, name=f"{group}_{block.name}")
+        return block if isinstance(block, Missing | Words) else replace(block, name=f"{name}_{block.name}")
 
     blocks = [named(block) for block in section.blocks]
-    return replace(section, name=f"{group}-{section.name}", group=group.replace("_", " "), blocks=blocks)
+    return replace(section, name=f"{name}-{section.name}", group=title, blocks=blocks)
 
 
 def _head(runs: Sequence[Record], data: Sequence[str]) -> Head:
@@ -118,7 +125,7 @@ def _head(runs: Sequence[Record], data: Sequence[str]) -> Head:
         return Head("Higgs couplings", f"Published measurements: {', '.join(data)}.")
     if len(runs) == 1:
         return strength.head(runs[0])
-    answers = [f"{one.name.replace('_', ' ')}: {line}" for one in runs for line in strength.answers(one)[:1]]
+    answers = [f"{one.title}: {line}" for one in runs for line in strength.answers(one)[:1]]
     conditions = "; ".join(dict.fromkeys(one.conditions for one in runs))
     titles = " · ".join(dict.fromkeys(one.config.title for one in runs if one.config.title)) or "gpuhiggs"
     return Head(f"{titles}: {len(runs)} channels", f"{conditions}.", answers)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import itertools
 from functools import partial
 
@@ -10,23 +9,21 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.lines import Line2D
-from scipy.interpolate import RectBivariateSpline
 
 from .. import inference
-from ..inference import FitResult, Scan2DResult
+from ..inference import Data, FitResult, FlatModel
+from ..inference.flat_model import FloatArray
 from ..inference.joining import with_strengths
+from ..inference.profile import Profile
+from . import rays
 from .figure import Block, Figure, Missing
 from .numbers import Column, Numbers
+from .rays import Contours
 from .statistics import Statistics
 from .style import COLORS, SIZE, heading
 
-WIDTHS = 3.5
 PLANES = 3
 """At most so many pairs."""
-FITTED, FITTED_OF_MANY, MANY = 31, 11, 60
-"""Points along each axis that are fitted, and of models with many free parameters, whose fits take 50 ms."""
-DRAWN = 61
-"""Points along each axis between which contours are followed: a spline through the fitted ones, which are smooth."""
 
 
 def productions(statistics: Statistics) -> dict[str, str]:
@@ -49,45 +46,52 @@ def blocks(statistics: Statistics) -> list[Block]:
     best = inference.fit(model, data)
     if not best.converged:
         return [Missing("Contours of two signal strengths", " ".join(best.notes))]
-    found: list[Block] = []
-    points = FITTED if len(best.free) <= MANY else FITTED_OF_MANY
-    for pair in itertools.islice(itertools.combinations(model.pois, 2), PLANES):
-        x, y = (inference.grid_around(model, best, name, points, WIDTHS) for name in pair)
-        scan = inference.profile_scan_2d(model, data, pair, x, y, best=best)
-        found.append(_figure(statistics, scan, best))
-    return found
+    return [
+        _figure(statistics, pair, _contours(model, data, best, pair), best)
+        for pair in itertools.islice(itertools.combinations(model.pois, 2), PLANES)
+    ]
 
 
-def _figure(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> Figure:
-    a, b = scan.parameters
+def _contours(model: FlatModel, data: Data, best: FitResult, pair: tuple[str, str]) -> Contours:
+    profile = Profile(model, data, pair, best=best)
+
+    def rise(points: FloatArray) -> FloatArray:
+        nll, is_good, _ = profile.at(points)
+        return np.where(is_good, 2.0 * (nll - best.nll), np.nan)
+
+    places = [best.free.index(name) for name in pair]
+    values = np.array([best.parameters[name].value for name in pair])
+    bounds = np.array([model.bounds(name) for name in pair]).T
+    return rays.contours(values, best.covariance[np.ix_(places, places)], bounds, rise)
+
+
+def _figure(statistics: Statistics, pair: tuple[str, str], found: Contours, best: FitResult) -> Figure:
+    a, b = pair
     caption = (
-        f"{statistics.what}. Profile likelihood of {_plain(a)} and {_plain(b)}, all other parameters fitted at each "
-        f"of {len(scan.x)} × {len(scan.y)} points. "
+        f"{statistics.what}. Profile likelihood of {_plain(a)} and {_plain(b)}, all other parameters fitted at each of "
+        f"{len(found.rise)} points along rays from the best fit. "
         "The lines enclose 68 % and 95 % of both parameters together (−2 Δ ln L = 2.28 and 5.99)."
     )
-    if lost := int(np.sum(~scan.converged)):
-        caption += f" At {lost} of {scan.converged.size} points the fit of the others did not converge."
-    x, y = np.meshgrid(scan.x, scan.y, indexing="ij")
-    grid = Numbers(
+    if lost := int(np.sum(np.isnan(found.rise))):
+        caption += f" At {lost} of the points the fit of the others did not converge."
+    lines = tuple(
+        Numbers((Column(a, line[:, 0], independent=True), Column(b, line[:, 1])), level)
+        for level, line in found.lines.items()
+    )
+    fitted = Numbers(
         (
-            Column(a, x.ravel(), independent=True),
-            Column(b, y.ravel(), independent=True),
-            Column("-2 delta ln L", scan.twice_nll.ravel()),
+            Column(a, found.points[:, 0], independent=True),
+            Column(b, found.points[:, 1], independent=True),
+            Column("-2 delta ln L", found.rise),
         ),
-        "scan",
+        "fitted points",
     )
     point = Numbers(
         (Column(a, [best.parameters[a].value], independent=True), Column(b, [best.parameters[b].value])), "best fit"
     )
     title = f"{_plain(a)} and {_plain(b)}"
-    return Figure(f"contour_{a}_{b}", title, caption, partial(_draw, statistics, scan, best), (grid, point))
-
-
-def _refined(scan: Scan2DResult) -> Scan2DResult:
-    """Return the same surface at more points."""
-    x, y = (np.linspace(axis[0], axis[-1], DRAWN) for axis in (scan.x, scan.y))
-    surface = RectBivariateSpline(scan.x, scan.y, scan.twice_nll)(x, y)
-    return dataclasses.replace(scan, x=x, y=y, twice_nll=surface, converged=np.ones_like(surface, dtype=bool))
+    draw = partial(_draw, statistics, pair, found, best)
+    return Figure(f"contour_{a}_{b}", title, caption, draw, (*lines, fitted, point))
 
 
 def _plain(name: str) -> str:
@@ -98,16 +102,16 @@ def _label(name: str) -> str:
     return rf"$\mu_{{\mathrm{{{name[3:].replace('_', ' ')}}}}}$" if name.startswith("mu_") else name.replace("_", " ")
 
 
-def _draw(statistics: Statistics, scan: Scan2DResult, best: FitResult) -> matplotlib.figure.Figure:
+def _draw(statistics: Statistics, pair: tuple[str, str], found: Contours, best: FitResult) -> matplotlib.figure.Figure:
     canvas, axes = plt.subplots(figsize=SIZE)
-    fine = _refined(scan)
-    for confidence, style in ((0.68, "-"), (0.95, "--")):
-        for line in fine.contour(confidence):
-            axes.plot(line[:, 0], line[:, 1], style, color=COLORS[0], linewidth=2.5)
-    a, b = scan.parameters
+    for line, style in zip(found.lines.values(), ("-", "--"), strict=True):
+        axes.plot(line[:, 0], line[:, 1], style, color=COLORS[0], linewidth=2.5)
+    a, b = pair
     axes.plot(best.parameters[a].value, best.parameters[b].value, "P", color="black", markersize=12)
     axes.plot(1, 1, "*", color=COLORS[2], markersize=18)
-    axes.set(xlim=(scan.x[0], scan.x[-1]), ylim=(scan.y[0], scan.y[-1] + 0.25 * (scan.y[-1] - scan.y[0])))
+    axes.margins(0.1)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high + 0.22 * (high - low))  # room for the legend
     axes.set_xlabel(_label(a))
     axes.set_ylabel(_label(b))
     handles = [

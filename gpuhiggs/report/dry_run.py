@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from ..config import RunConfig
-from ..estimate import Estimate, estimate
+from ..engine.estimate import Estimate, estimate
 from .workforce import mapping
 
 

@@ -1,8 +1,9 @@
 """What a report is made of: figures, tables and, where one of them cannot be, the words that say why.
 
 Whoever has something to show returns a :class:`Section`, a title with a list of blocks. A :class:`Figure` draws itself
-when asked to, in the style of :mod:`.style`, and brings the numbers that it shows; the page and the files beside it are
-made from that by :mod:`.page` and :mod:`.files`. What cannot be shown is :class:`Missing`: never an empty plot.
+when asked to, in the style of :mod:`.style`, and brings the numbers that it shows; :mod:`.files` makes the files beside
+the page from that, and of each figure the :class:`Picture` that :mod:`.page` shows. What cannot be shown is
+:class:`Missing`: never an empty plot.
 """
 
 from __future__ import annotations
@@ -49,6 +50,18 @@ class Figure:
 
 
 @dataclass(frozen=True)
+class Picture:
+    """A figure that was drawn, as a page shows it; its files and its numbers lie beside the page."""
+
+    name: str
+    title: str
+    caption: str
+    image: bytes
+    """A PNG."""
+    wide: bool = False
+
+
+@dataclass(frozen=True)
 class Table:
     """One table: its numbers are what is shown."""
 
@@ -78,7 +91,7 @@ class Words:
     tone: Literal["plain", "answer", "warning", "failure"] = "plain"
 
 
-Block = Figure | Table | Missing | Words
+Block = Figure | Picture | Table | Missing | Words
 
 
 @dataclass(frozen=True)

@@ -4,47 +4,48 @@ from __future__ import annotations
 
 import io
 import json
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import matplotlib.figure
 import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from ..errors import GpuhiggsError
-from .figure import Figure, Section, Table
+from .figure import Block, Figure, Missing, Picture, Section, Table
 from .numbers import Numbers, to_csv, to_hepdata, to_json
 from .run_folder import FIGURES, NUMBERS, write, write_text
 from .style import style
 
-DPI = 115
-"""Of the PNG, in the page and beside it; what needs more takes the PDF."""
-
 PALETTE = 64
 """Colours of a PNG: enough for a figure's own and the edges of its letters, and a third of the size."""
 
-Drawn = dict[str, bytes | str]
-"""By name of a figure, the PNG for the page, or the words why there is none."""
 
+def write_all(sections: Sequence[Section], folder: Path) -> list[Section]:
+    """Write the files of every figure and table into *folder*; return the sections with pictures for the figures.
 
-def write_all(sections: Sequence[Section], folder: Path) -> Drawn:
-    """Write the files of every figure and table into *folder*; a figure that cannot be drawn leaves words."""
+    A figure that cannot be drawn leaves words.
+    """
     for name in (FIGURES, NUMBERS):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    drawn: Drawn = {}
-    names = Counter(block.name for section in sections for block in section.blocks if isinstance(block, Figure | Table))
-    if twice := [name for name, n in names.items() if n > 1]:
-        msg = f"figures and tables need names of their own; twice on this page: {', '.join(twice)}"
-        raise ValueError(msg)
-    for section in sections:
-        for block in section.blocks:
-            if isinstance(block, Figure):
-                write_numbers(block.numbers, block.name, block.caption, folder)
-                drawn[block.name] = _draw(block, folder / FIGURES / block.name)
-            elif isinstance(block, Table):
-                write_numbers((block.numbers,), block.name, block.caption or block.title, folder)
-    return drawn
+    return [replace(section, blocks=[_written(block, folder) for block in section.blocks]) for section in sections]
+
+
+def _written(block: Block, folder: Path) -> Block:
+    if isinstance(block, Table):
+        write_numbers((block.numbers,), block.name, block.caption or block.title, folder)
+    if not isinstance(block, Figure):
+        return block
+    write_numbers(block.numbers, block.name, block.caption, folder)
+    try:
+        image = _draw(block, folder / FIGURES / block.name)
+    except (ValueError, GpuhiggsError) as error:  # a label that is no LaTeX, a colour that is none, a fit that fails
+        return Missing(block.title, f"The figure could not be drawn: {str(error).strip().splitlines()[-1]}")
+    return Picture(block.name, block.title, block.caption, image, block.wide)
 
 
 def write_numbers(tables: Sequence[Numbers], name: str, description: str, folder: Path) -> None:
@@ -56,33 +57,27 @@ def write_numbers(tables: Sequence[Numbers], name: str, description: str, folder
     write_text(stem.with_suffix(".yaml"), to_hepdata(tables, name, description))
 
 
-def _draw(figure: Figure, stem: Path) -> bytes | str:
-    """Draw a figure once and save it as PDF and PNG; return it small."""
+def _draw(figure: Figure, stem: Path) -> bytes:
+    """Draw a figure once and save it as PDF and PNG; return the PNG."""
     with style():
         try:
             canvas = figure.draw()
             if engine := canvas.get_layout_engine():
                 engine.execute(canvas)  # once, not for each format
                 canvas.set_layout_engine("none")
-        except (
-            ValueError,
-            GpuhiggsError,
-        ) as error:  # a label that is no LaTeX, a colour that is none, a fit that fails
+            write(stem.with_suffix(".pdf"), lambda path: canvas.savefig(path))
+            image = _png(canvas)
+        finally:
             plt.close("all")
-            return str(error).strip().splitlines()[-1]
-        write(stem.with_suffix(".pdf"), lambda path: canvas.savefig(path))
-        image = _png(canvas)
-        plt.close(canvas)
     write(stem.with_suffix(".png"), lambda path: _put(path, image))
     return image
 
 
 def _png(canvas: matplotlib.figure.Figure) -> bytes:
     """Return a PNG with few colours."""
-    pixels = io.BytesIO()
-    canvas.savefig(pixels, dpi=DPI, format="rgba")
-    width, height = (int(size * DPI) for size in canvas.get_size_inches())
-    image = Image.frombytes("RGBA", (width, height), pixels.getvalue()).convert("RGB")
+    agg: Any = FigureCanvasAgg(canvas)
+    agg.draw()
+    image = Image.fromarray(np.asarray(agg.buffer_rgba())).convert("RGB")
     found = io.BytesIO()
     image.quantize(PALETTE, dither=Image.Dither.NONE).save(found, format="png", optimize=True)
     return found.getvalue()

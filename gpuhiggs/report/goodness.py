@@ -36,10 +36,11 @@ def blocks(statistics: Statistics) -> list[Block]:
         )
         for measure in MEASURES
     ]  # fmt: skip
-    return [_figure(statistics, found[0]), _table(found)]
+    return [figure(statistics, found[0]), _table(found)]
 
 
-def _figure(statistics: Statistics, found: GoodnessOfFit) -> Figure:
+def figure(statistics: Statistics, found: GoodnessOfFit) -> Figure:
+    """Return the statistic in data and in toys."""
     caption = (
         f"{statistics.what}. The saturated statistic in data and in {len(found.toys)} toys drawn from the best fit and "
         f"fitted in the same way: {100 * (found.p_toys or 0):.1f} % of them are at least as bad."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from html import escape
 from importlib import resources
@@ -10,8 +11,8 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from .figure import Figure, Missing, Section, Table, Words
-from .files import Drawn, write_all
+from .figure import Missing, Picture, Section, Table, Words
+from .files import write_all
 from .numbers import Numbers, shown
 from .run_folder import FIGURES, NUMBERS, REPORT, write_text
 
@@ -33,23 +34,25 @@ class Head(NamedTuple):
 
 def publish(folder: Path, head: Head, sections: Sequence[Section]) -> Path:
     """Write the page and the files that it links to into *folder*, the page last; return its path."""
-    drawn = write_all(sections, folder)
-    write_text(folder / REPORT, page(head, sections, drawn))
+    return write(folder, head, write_all(sections, folder))
+
+
+def write(folder: Path, head: Head, sections: Sequence[Section]) -> Path:
+    """Write the page alone, whose figures are drawn; return its path."""
+    write_text(folder / REPORT, page(head, sections))
     return folder / REPORT
 
 
-def page(head: Head, sections: Sequence[Section], drawn: Drawn) -> str:
-    """Return the page.
-
-    Parameters
-    ----------
-    drawn
-        What became of the figures, by name.
-    """
+def page(head: Head, sections: Sequence[Section]) -> str:
+    """Return the page of sections whose figures are drawn."""
+    names = Counter(b.name for section in sections for b in section.blocks if isinstance(b, Picture | Table))
+    if twice := [name for name, n in names.items() if n > 1]:
+        msg = f"figures and tables need names of their own; twice on this page: {', '.join(twice)}"
+        raise ValueError(msg)
     sections = [section for section in sections if section.blocks]
     style = resources.files(__package__).joinpath("page.css").read_text(encoding="utf-8")
     figures, tables = count(1), count(1)
-    body = "\n".join("".join(_section(section, drawn, figures, tables)) for section in sections)
+    body = "\n".join("".join(_section(section, figures, tables)) for section in sections)
     return (
         f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{escape(head.title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
@@ -76,7 +79,7 @@ def _navigation(sections: Sequence[Section]) -> str:
     )
 
 
-def _section(section: Section, drawn: Drawn, figures: Iterator[int], tables: Iterator[int]) -> Iterator[str]:
+def _section(section: Section, figures: Iterator[int], tables: Iterator[int]) -> Iterator[str]:
     title = f"{section.group}: {section.title}" if section.group else section.title
     yield f'<section id="{section.name}"><h2>{escape(title)}</h2>'
     if section.lead:
@@ -84,8 +87,8 @@ def _section(section: Section, drawn: Drawn, figures: Iterator[int], tables: Ite
     yield '<div class="blocks">'
     for block in section.blocks:
         match block:
-            case Figure():
-                yield _figure(block, drawn[block.name], figures)
+            case Picture():
+                yield _figure(block, next(figures))
             case Table():
                 yield _table(block, next(tables))
             case Missing():
@@ -95,16 +98,14 @@ def _section(section: Section, drawn: Drawn, figures: Iterator[int], tables: Ite
     yield "</div></section>\n"
 
 
-def _figure(figure: Figure, image: bytes | str, numbers: Iterator[int]) -> str:
-    if isinstance(image, str):
-        return _note(f"Not here: {figure.title}", (f"The figure could not be drawn: {image}",), "missing")
+def _figure(figure: Picture, number: int) -> str:
     stem = f"{FIGURES}/{figure.name}"
-    data = base64.b64encode(image).decode()
+    data = base64.b64encode(figure.image).decode()
     kind, alt = ' class="full"' if figure.wide else "", escape(figure.title)
     return (
         f'<figure id="figure-{figure.name}"{kind}><a href="{stem}.png"><img alt="{alt}" '
         f'src="data:image/png;base64,{data}"></a>'
-        f"<figcaption><strong>Figure {next(numbers)}. {escape(figure.title)}.</strong> {escape(figure.caption)}"
+        f"<figcaption><strong>Figure {number}. {escape(figure.title)}.</strong> {escape(figure.caption)}"
         f"</figcaption>{_links(figure.name, ((f'{FIGURES}/', 'PDF', 'pdf'), (f'{FIGURES}/', 'PNG', 'png')))}</figure>"
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -14,26 +12,8 @@ import matplotlib.pyplot as plt
 from .figure import Block, Figure, Missing, Table
 from .numbers import Column, Numbers
 from .record import Record
+from .stages import EVENTS
 from .style import COLORS
-
-EVENTS = "events"
-"""The stage in which events are processed."""
-
-
-class Stages:
-    """Seconds of wall clock by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Count what happens inside for a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
 
 
 def blocks(run: Record) -> list[Block]:

@@ -18,7 +18,7 @@ from .statistics import Statistics, readable
 from .style import COLORS, heading
 
 PANELS = 6
-DRAWS, TUNE = 1000, 400
+DRAWS, TUNE = 600, 300
 """Of each of four chains."""
 BINS = 40
 
@@ -36,10 +36,11 @@ def blocks(statistics: Statistics, names: list[str]) -> list[Block]:
     except (MissingExtraError, RunError) as error:
         return [Missing("Posterior", str(error))]
     shown = [name for name in names if name in found.names][:PANELS]
-    return [_figure(statistics, found, shown), _table(found)]
+    return [figure(statistics, found, shown), _table(found)]
 
 
-def _figure(statistics: Statistics, found: Posterior, shown: list[str]) -> Figure:
+def figure(statistics: Statistics, found: Posterior, shown: list[str]) -> Figure:
+    """Return the marginals of some parameters."""
     caption = (
         f"{statistics.what}. Marginal posteriors, {found.draws.shape[0]} chains of {found.draws.shape[1]} draws "
         "(NUTS); shaded: the central 68 %. Dotted: the prior of a nuisance parameter. "

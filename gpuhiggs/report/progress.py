@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 
-from ..books import Progress
+from ..engine.books import Progress
 from . import run_folder
 
 FILE = "progress.json"

@@ -16,10 +16,11 @@ from .statistics import PULLED, Statistics, readable
 from .style import COLORS, heading
 
 
-def figure(statistics: Statistics) -> Figure | Missing:
-    """Return pulls and impacts on the first parameter of interest."""
+def figure(statistics: Statistics, found: tuple[Impact, ...] | None = None) -> Figure | Missing:
+    """Return pulls and impacts on the first parameter of interest; *found* are these if they are known already."""
     poi = statistics.model.poi
-    found = inference.impacts(statistics.model, statistics.data, best=statistics.best)
+    if found is None:
+        found = inference.impacts(statistics.model, statistics.data, best=statistics.best)
     if not found:
         return Missing("Pulls and impacts", "The model has no nuisance parameters beside the simulation's statistics.")
     shown = found[:PULLED]

@@ -37,6 +37,11 @@ class Record:
     """The content of ``performance.json``; empty if the run left none."""
 
     @property
+    def title(self) -> str:
+        """The name as words."""
+        return self.name.replace("_", " ")
+
+    @property
     def luminosity(self) -> float | None:
         """What simulation is normalised to, fb⁻¹."""
         value = self.results.get("luminosity")

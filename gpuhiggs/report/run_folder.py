@@ -29,14 +29,16 @@ from uhi.io.json import default as uhi_default
 
 from .. import blinding, normalisation
 from ..config import RunConfig
+from ..engine.tally import Tally
 from ..errors import InputError, RunError
-from ..tally import Tally
 
 CONFIG, RESULTS, REPORT, WORKSPACE = "config.yaml", "results.json", "report.html", "workspace.json"
 HISTOGRAMS, SYSTEMATICS, PERFORMANCE = "histograms.json", "systematics.json", "performance.json"
 TEMPLATES = "templates.json"
 UNBLINDING = "unblinding.json"
 """What was unblinded, and when: kept when a run is made again, so that the first time stays known."""
+SKIM = "skim"
+"""The folder of the skims."""
 FIGURES, NUMBERS = "figures", "numbers"
 """Folders of a page's figures and of the numbers behind them."""
 _PACKAGES = ("gpuhiggs", "numpy", "numba", "uproot", "awkward", "hist", "distributed")

@@ -18,6 +18,9 @@ COLORS = ("#3f90da", "#ffa90e", "#bd1f01", "#94a4a2", "#832db6", "#a96b59", "#e7
 
 OBSERVED, EXPECTED = "black", "#94a4a2"
 
+DPI = 115
+"""Of the PNG, in the page and beside it; what needs more takes the PDF."""
+
 SIZE = (9.0, 8.0)
 """Inches of a figure of one panel; with a ratio panel below (9, 9.6)."""
 
@@ -28,7 +31,7 @@ HATCHED = {"hatch": "////", "facecolor": "none", "edgecolor": "gray", "linewidth
 @contextlib.contextmanager
 def style() -> Iterator[None]:
     """Draw in the style of the report."""
-    settings: Any = {"figure.constrained_layout.use": True, "font.size": 22, "legend.fontsize": 18, "figure.dpi": 100}
+    settings: Any = {"figure.constrained_layout.use": True, "font.size": 22, "legend.fontsize": 18, "figure.dpi": DPI}
     with mpl.rc_context(mplhep.style.CMS | settings):
         yield
 

@@ -11,9 +11,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from .. import backend, cluster
-from ..batch import batch
-from ..cluster_config import ClusterConfig
-from ..work import Mapper, serially, threaded
+from ..cluster.batch import batch
+from ..config.cluster import ClusterConfig
+from ..engine.work import Mapper, serially, threaded
 
 
 @contextlib.contextmanager

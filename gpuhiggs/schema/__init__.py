@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from ..errors import ConfigError
+from ..errors import ConfigError, choices
 
 NAMES = ("nanoaod", "atlas-open-data-2020", "atlas-open-data-2025")
 
@@ -92,7 +92,7 @@ def load(name: str) -> Schema:
         If there is no schema of this name.
     """
     if name not in NAMES:
-        msg = f"unknown schema {name!r}; known: {', '.join(NAMES)}"
+        msg = f"unknown schema {name!r}; {choices(name, NAMES)}"
         raise ConfigError(msg)
     text = (resources.files(__name__) / f"{name}.yaml").read_text(encoding="utf-8")
     return Schema.model_validate({"name": name, **yaml.safe_load(text)})

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, choices
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,6 @@ def find_process(name: str) -> Process:
     """Return the process of that *name*, or raise InputError with the names that are known."""
     processes = known_processes()
     if name not in processes:
-        msg = f"unknown process {name!r}; known to the simulation: {', '.join(processes)}"
+        msg = f"unknown process {name!r}; {choices(name, processes)}"
         raise InputError(msg)
     return processes[name]

@@ -11,11 +11,11 @@ import numpy as np
 from .. import blinding, channels
 from ..config import RunConfig
 from ..engine import is_transient
+from ..engine.preparation import opened_by
+from ..engine.tally import Failure, Partial
+from ..engine.work import Mapper, Work
 from ..errors import GpuhiggsError, SchemaError
-from ..preparation import opened_by
 from ..read import ColumnCache, EventFile
-from ..tally import Failure, Partial
-from ..work import Mapper, Work
 from .pieces import Pieces
 
 IDENTITY = {"run": np.int64, "luminosity_block": np.int64, "event": np.uint64}

@@ -14,8 +14,8 @@ import uproot
 
 from .. import channels, normalisation
 from ..config import DatasetConfig, RunConfig
+from ..engine.tally import FileInfo, Tally
 from ..errors import ConfigError, MissingExtraError, RunError
-from ..tally import FileInfo, Tally
 from .pieces import Pieces, Rows
 
 BLOCK = 2**17

@@ -15,9 +15,9 @@ import numpy as np
 
 from ..config import RunConfig
 from ..engine import Job
+from ..engine.preparation import fingerprint
+from ..engine.tally import FileInfo, Tally, WorkItem
 from ..errors import InputError, RunError
-from ..preparation import fingerprint
-from ..tally import FileInfo, Tally, WorkItem
 
 _NOTE = "finished.json"
 

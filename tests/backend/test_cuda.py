@@ -11,10 +11,10 @@ import pytest
 
 from bench import in_memory, nasty
 from bench.channels import CASES
-from gpuhiggs import processing
 from gpuhiggs.backend import Call, Cpu, bytes_of
 from gpuhiggs.backend.card import OutOfMemory
 from gpuhiggs.backend.cuda import DEPTH, Cuda
+from gpuhiggs.engine import processing
 from gpuhiggs.errors import DeviceLostError, RunError
 from gpuhiggs.histogram import Accumulators, Counts
 from tests.backend.fake_card import FakeCard

@@ -15,7 +15,7 @@ import pytest
 
 from bench import in_memory, nasty
 from bench.channels import CASES
-from gpuhiggs import processing
+from gpuhiggs.engine import processing
 
 ROOT = Path(__file__).resolve().parents[2]
 CHANNEL = "diphoton_atlas"
@@ -24,7 +24,7 @@ import sys
 from pathlib import Path
 import numpy as np
 from bench import in_memory
-from gpuhiggs import processing
+from gpuhiggs.engine import processing
 from gpuhiggs.backend.cuda import Cuda
 from tests.backend.emulator import EmulatedCard, emulated
 prepared = in_memory.prepare({selection!r})

@@ -16,8 +16,8 @@ from gpuhiggs import backend, cluster, engine, examples
 from gpuhiggs.backend import choice
 from gpuhiggs.backend.cuda import Cuda
 from gpuhiggs.config import RunConfig, with_execution
+from gpuhiggs.engine.work import threaded
 from gpuhiggs.report import workforce
-from gpuhiggs.work import threaded
 from tests.backend.fake_card import FakeCard
 
 

@@ -9,14 +9,16 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, inference, measurement, normalisation, workspace
+from bench import nonprompt_runs as runs
+from bench.nonprompt_runs import Run
+from gpuhiggs import backgrounds, measurement, normalisation
 from gpuhiggs.backgrounds import cells, fake_factors
 from gpuhiggs.backgrounds.cells import Cells
 from gpuhiggs.backgrounds.rates import Rates
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
-from gpuhiggs.tally import Tally
 
-from .conftest import Run, emptied, scaled, total
+from .conftest import emptied, total
 
 SELECTION, PRIMARY = "cms-hww-run2-ul", "MuonEG"
 NONPROMPT = {"process": "fakes", "prompt": ["WW"], "electroweak": ["W"], "systematic": 0.05}
@@ -24,11 +26,7 @@ NONPROMPT = {"process": "fakes", "prompt": ["WW"], "electroweak": ["W"], "system
 
 @pytest.fixture(scope="module")
 def only_fakes() -> list[Any]:
-    return [
-        fakes.lepton_pair_fakes(80_000, fakes.DIJET, 1),
-        fakes.lepton_pair_fakes(60_000, fakes.W_AND_FAKE, 2),
-        fakes.lepton_pair_fakes(60_000, fakes.TWO_FAKES, 3),
-    ]
+    return runs.ww_fakes()
 
 
 @pytest.fixture(scope="module")
@@ -176,50 +174,16 @@ def test_a_missing_dataset_is_named(sample: Run) -> None:
 
 # --- the fit -------------------------------------------------------------------------------------------------------
 
-MODEL = {
-    "histogram": "m_ll", "edges": [12, 25, 35, 40, 45, 50, 55, 70, 90],
-    "channels": {"SR": "SR *", "WW": {"categories": "WW *", "edges": [90, 210]}}, "left_out": "top *|DY*",
-    "signals": ["H"], "luminosity_uncertainty": 0.016,
-    "free": [{"parameter": "norm_WW", "processes": ["WW"]}],
-}  # fmt: skip
-
 
 @pytest.fixture(scope="module")
-def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
+def injected(only_fakes: list[Any]) -> Run:
     """Data of fakes alone; signal and background are put into m_ll by hand."""
-    nothing = (fakes.lepton_pair_fakes(50, fakes.WW, 8), 1e-9)
-    return run(
-        SELECTION, PRIMARY, only_fakes, {"H": nothing, "WW": nothing}, model=MODEL, unblind=True,
-        nonprompt={"process": "fakes", "prompt": ["H", "WW"], "systematic": 0.3},
-    )  # fmt: skip
-
-
-def fitted(run: Run, *, with_fakes: bool) -> dict[str, inference.Estimate]:
-    """Fit 150 events of signal and 600 of WW, 800 more in its control region, and fakes, to data that hold 1.2 WW."""
-    tally = Tally()
-    tally.restore(run.tally.complete, scaled(run.tally.counts, 0.12, None))
-    histograms = normalisation.histograms(run.config, tally)
-    by_process = histograms["m_ll"]
-    data: Any = by_process["data"].view(flow=True)
-    low = np.array([25.0, 30, 15, 13, 10, 9, 15, 8, 0])
-    for process, sr, ww, factor in (("H", 150 * low / low.sum(), 0.0, 1.0), ("WW", np.full(9, 75.0), 800.0, 1.2)):
-        view: Any = by_process[process].view(flow=True)
-        view.value[:], view.variance[:] = 0.0, 0.0
-        view.value[0, 1:-1], view.value[13, 9] = sr * (np.arange(9) < 8), ww  # SR 0j high pT2, WW 0j
-        view.variance[:16] = 1e-4 * view.value[:16]
-        data.value[:16] += factor * view.value[:16]
-    estimated = backgrounds.estimate(run.config, tally) if with_fakes else None
-    if estimated is not None:
-        histograms["m_ll"] = {"fakes": estimated.templates["m_ll"], **by_process}
-    assert run.config.model is not None
-    made = workspace.build(run.config, run.config.model, histograms, None, estimated)
-    model = inference.flatten(made)
-    return inference.fit(model, inference.observed(model, made, integers=False)).parameters
+    return runs.ww_run(only_fakes)
 
 
 def test_strength_is_unbiased_with_the_method_and_biased_without(injected: Run) -> None:
     """At the expectation of everything; WW is what its control region says."""
-    right, wrong = (fitted(injected, with_fakes=method) for method in (True, False))
+    right, wrong = (runs.ww_fit(injected, None, with_fakes=method) for method in (True, False))
     assert abs(right["mu"].value - 1.0) < 0.1 * right["mu"].error, right["mu"]
     assert right["norm_WW"].value == pytest.approx(1.2, abs=0.02)
     assert abs(wrong["mu"].value - 1.0) > 0.5 * wrong["mu"].error, wrong["mu"]

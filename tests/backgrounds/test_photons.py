@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
+from bench.nonprompt_runs import Run
 from gpuhiggs import backgrounds
 from gpuhiggs.backgrounds import photons
 from gpuhiggs.backgrounds.cells import Cells
 from gpuhiggs.backgrounds.photons import Chances
 from gpuhiggs.errors import InputError
 
-from .conftest import Run, emptied
+from .conftest import emptied
 
 PUT_IN = {"gamma_gamma": 30_000, "gamma_jet": 12_000, "jet_gamma": 6_000, "jet_jet": 4_000}
 KINDS = ((True, True), (True, False), (False, True), (False, False))

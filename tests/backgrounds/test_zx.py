@@ -9,15 +9,17 @@ import numpy as np
 import pytest
 
 from bench import generate_fakes as fakes
-from gpuhiggs import backgrounds, config, inference, normalisation, workspace
+from bench import nonprompt_runs as runs
+from bench.nonprompt_runs import Run
+from gpuhiggs import backgrounds, config
 from gpuhiggs.backgrounds import four_lepton, zx
 from gpuhiggs.backgrounds.cells import Cells, Region
 from gpuhiggs.backgrounds.rates import measure
+from gpuhiggs.engine.tally import Tally
 from gpuhiggs.errors import ConfigError, InputError
 from gpuhiggs.histogram import Counts, Wide
-from gpuhiggs.tally import Tally
 
-from .conftest import Run, emptied, scaled, total
+from .conftest import emptied, total
 
 SELECTION, PRIMARY = "cms-hzz4l-run2-ul", "EGamma"
 NONPROMPT = {"process": "ZX", "prompt": ["ZZ"], "electroweak": ["WZ"], "systematic": 0.05}
@@ -34,11 +36,7 @@ def simulation() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def only_fakes() -> list[Any]:
-    return [
-        fakes.four_lepton_fakes(100_000, fakes.Z_AND_ONE, 1),
-        fakes.four_lepton_fakes(80_000, fakes.Z_AND_TWO, 2),
-        fakes.four_lepton_fakes(1_500, fakes.WZ_AND_ONE, 7),
-    ]
+    return runs.zx_fakes()
 
 
 @pytest.fixture(scope="module")
@@ -116,65 +114,18 @@ def test_shape_and_categories_of_the_template(sample: Run, truth: np.ndarray) ->
 
 # --- the fit -------------------------------------------------------------------------------------------------------
 
-MODEL = {
-    "histogram": "m4l", "edges": [106, 112, 118, 122, 124, 126, 130, 134, 140],
-    "channels": {"4mu": "* 4mu", "4e": "* 4e", "2e2mu": "* 2e2mu"},
-    "signals": ["H"], "luminosity_uncertainty": 0.016,
-}  # fmt: skip
-SHARE = 1 / 6
-"""Of the events above: a few dozen fakes under the peak, as an experiment has."""
-
 
 @pytest.fixture(scope="module")
-def injected(run: Callable[..., Run], only_fakes: list[Any]) -> Run:
+def injected(only_fakes: list[Any]) -> Run:
     """Data of fakes alone; signal and background are put into m4l by hand."""
-    nothing = (fakes.four_lepton_fakes(50, fakes.ZZ, 8), 1e-9)
-    return run(
-        SELECTION, PRIMARY, only_fakes, {"H": nothing, "ZZ": nothing}, model=MODEL, unblind=True,
-        nonprompt=NONPROMPT | {"prompt": ["H", "ZZ"], "electroweak": []},
-    )  # fmt: skip
-
-
-def fitted(run: Run, random: np.random.Generator | None, *, with_fakes: bool) -> inference.Estimate:
-    """Fit a peak of 60 events at 125 GeV over 60 of flat background, and the fakes, to data that hold all three."""
-    tally = Tally()
-    tally.restore(run.tally.complete, scaled(run.tally.counts, SHARE, random))
-    histograms = normalisation.histograms(run.config, tally)
-    by_process = histograms["m4l"]
-    centres = by_process["H"].axes[1].centers
-    peak = np.exp(-0.5 * ((centres - 125.0) / 2.0) ** 2)
-    flat = (centres > 106) & (centres < 140)
-    data: Any = by_process["data"].view(flow=True)
-    for process, shape in (("H", 60 * peak / peak.sum()), ("ZZ", 60 * flat / flat.sum())):
-        view: Any = by_process[process].view(flow=True)
-        view.value[:], view.variance[:] = 0.0, 0.0
-        view.value[12:15, 1:-1] = shape / 3  # untagged, the three final states
-        view.variance[12:15, 1:-1] = 1e-4 * shape
-        data.value[:15] += view.value[:15] if random is None else random.poisson(view.value[:15])
-    estimated = backgrounds.estimate(run.config, tally) if with_fakes else None
-    if estimated is not None:
-        histograms["m4l"] = {"ZX": estimated.templates["m4l"], **by_process}
-    assert run.config.model is not None
-    made = workspace.build(run.config, run.config.model, histograms, None, estimated)
-    model = inference.flatten(made)
-    data_set = inference.observed(model, made, integers=random is not None)
-    return inference.fit(model, data_set).parameters["mu"]
+    return runs.zx_run(only_fakes)
 
 
 def test_strength_is_unbiased_with_the_method_and_biased_without(injected: Run) -> None:
     """At the expectation of everything: what is left is the bias of the method."""
-    right, wrong = (fitted(injected, None, with_fakes=method) for method in (True, False))
+    right, wrong = (runs.zx_fit(injected, None, with_fakes=method)["mu"] for method in (True, False))
     assert abs(right.value - 1.0) < 0.1 * right.error, right
     assert wrong.value - 1.0 > 0.5 * wrong.error, wrong
-
-
-@pytest.mark.nightly
-def test_strength_of_many_draws(injected: Run) -> None:
-    """All regions fluctuate, the rates' too."""
-    fits = [fitted(injected, np.random.default_rng(seed), with_fakes=True) for seed in range(600)]
-    pulls = np.array([(mu.value - 1.0) / mu.error for mu in fits])
-    assert abs(pulls.mean()) < 0.1 + 2 / np.sqrt(len(fits))
-    assert pulls.std() == pytest.approx(1.0, abs=0.1)
 
 
 # --- regions that say nothing --------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import numpy as np
 
 from bench import gpu, in_memory
 from bench.channels import CASES
-from gpuhiggs import processing
+from gpuhiggs.engine import processing
 from gpuhiggs.histogram import Counts
 from tests.selftest.test_selftest import bare
 

@@ -14,9 +14,10 @@ import uproot
 import yaml
 from uhi.io.json import object_hook
 
-from gpuhiggs import config, engine, normalisation, preparation
+from gpuhiggs import config, engine, normalisation
 from gpuhiggs.calibrations import calibrators
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation
 from gpuhiggs.errors import ConfigError
 from gpuhiggs.report import band, run_folder
 
@@ -138,7 +139,7 @@ def test_what_is_equal_is_found_once(tmp_path: Path) -> None:
         "steps": {"a": {"formula": "0.5*pt"}, "b": {"formula": "1 + 0.1*a", "scales_pt": True}}, "met_pt_min": None,
     }, "test")  # fmt: skip
     one = calibrators({"jet": declared}, simulation=True)["jet"]
-    from gpuhiggs.calibration_config import StepVariation
+    from gpuhiggs.config.calibrations import StepVariation
 
     twice = [one.varied(StepVariation(step="a", up=up, down="pt"), "0.6*pt", "pt", "test") for up in ("0.6*pt", "2*pt")]
     assert twice == [0, 0]

@@ -15,7 +15,7 @@ import pytest
 
 from gpuhiggs import config, engine, examples, normalisation
 from gpuhiggs.config import RunConfig
-from gpuhiggs.tally import Tally
+from gpuhiggs.engine.tally import Tally
 
 from . import payloads
 

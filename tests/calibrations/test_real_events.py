@@ -15,10 +15,11 @@ import numpy as np
 import pytest
 import uproot
 
-from gpuhiggs import config, preparation, processing, sparse
+from gpuhiggs import config
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation, processing, sparse
+from gpuhiggs.engine.tally import WorkItem
 from gpuhiggs.histogram import Counts, sum_of_weights
-from gpuhiggs.tally import WorkItem
 
 from . import payloads
 
@@ -299,8 +300,8 @@ def test_one_digest_for_any_chunks_and_the_interpreter(case: Case) -> None:
     script = f"""
 from pathlib import Path
 from tests.calibrations.test_real_events import unpacked
-from gpuhiggs import preparation, processing
-from gpuhiggs.tally import WorkItem
+from gpuhiggs.engine import preparation, processing
+from gpuhiggs.engine.tally import WorkItem
 made = preparation.prepare(Path({str(case.folder / "run.json")!r}).read_text(), "ttH")
 print(unpacked(processing.process(made, WorkItem("ttH", {str(case.path)!r}, 0, 12))).digest())
 """

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from gpuhiggs.__main__ import app
 from gpuhiggs.config import load
-from gpuhiggs.trial import tried
+from gpuhiggs.engine.trial import tried
 
 QUERY = Path(__file__).parents[2] / "bench/adl_queries/q1.py"
 ADL = "data/cms/SingleMu_Run2012B_data_1000ev.root"

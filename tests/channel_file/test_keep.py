@@ -9,8 +9,9 @@ import pytest
 import uproot
 from pyarrow import parquet
 
-from gpuhiggs import engine, skim, work
+from gpuhiggs import engine, skim
 from gpuhiggs.config import build
+from gpuhiggs.engine import work
 from gpuhiggs.errors import ConfigError, RunError
 from gpuhiggs.skim.pieces import Pieces
 

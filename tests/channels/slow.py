@@ -11,8 +11,9 @@ import awkward as ak
 import numpy as np
 import uproot
 
-from gpuhiggs import config, engine, preparation
+from gpuhiggs import config, engine
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation
 
 Object = dict[str, Any]
 Event = dict[str, Any]

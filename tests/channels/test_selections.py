@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import uproot
 
-from gpuhiggs import config, engine, preparation
+from gpuhiggs import config, engine
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation
 from gpuhiggs.errors import ConfigError
 
 SELECTIONS = config.shipped_selections()

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from bench import generate_pairs, in_memory
-from gpuhiggs import config, engine, normalisation, preparation
+from gpuhiggs import config, engine, normalisation
 from gpuhiggs.config import RunConfig
+from gpuhiggs.engine import preparation
 from gpuhiggs.kernels import launch
 from gpuhiggs.kernels.four_vector import P4
 from gpuhiggs.kernels.transverse_mass import transverse_mass, transverse_mass_with_mass

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from gpuhiggs import config, engine, measurement, normalisation, workspace
+from gpuhiggs import config, engine, measurement, normalisation
 from gpuhiggs.__main__ import app
 from gpuhiggs.classify import read
+from gpuhiggs.measurement import workspace
 from gpuhiggs.simulate import find_process, simulate
 
 pytest.importorskip("pythia8mc", reason="the simulation needs gpuhiggs[demo]")

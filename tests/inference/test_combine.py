@@ -135,7 +135,7 @@ def card(folder: Path, text: str) -> Path:
         ("x lnN nan/1.1 -", "expected a positive number"),
         ("x rateParam b z file.root:w", "needs the RooWorkspace"),
         ("lonely", "unknown directive 'lonely'"),
-        ("nuisance edit merge * * a b", "known are freeze NAME"),
+        ("nuisance edit merge * * a b", "nuisance edit merge: known are add PROCESS"),
     ],
 )
 def test_bad_lines_are_refused_by_name(tmp_path: Path, line: str, words: str) -> None:

@@ -35,7 +35,10 @@ def fitted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *arguments: str) -> 
     output = tmp_path / "fit.json"
     assert run(monkeypatch, "fit", *arguments, "--json", str(output)) == 0
     found: dict[str, Any] = json.loads(output.read_text())
-    assert list(found) == KEYS
+    assert list(found)[: len(KEYS)] == KEYS
+    for estimate in found["parameters"].values():
+        assert list(estimate) == ["value", "error", "minus", "plus"]
+        assert estimate["minus"] is None or estimate["minus"] < 0.0 < estimate["plus"]
     return found
 
 
@@ -59,7 +62,43 @@ def test_everything_that_can_be_asked(
     assert len(found["scans"]["mu=0:2:5,scale=-1:1:3"]["twice_nll"]) == 5
     assert {impact["name"] for impact in found["impacts"]["mu"]} >= {"ZX", "scale", "lumi"}
     assert set(found["budget"]["mu"]["groups"]) == {"other", "mc_statistics"}
+    assert list(found) == KEYS
     assert "significance" in capsys.readouterr().out
+
+
+def test_what_is_asked_more_rarely(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = fitted(
+        monkeypatch, tmp_path, str(workspace), "--compatibility", "--closure", "200", "--postfit-asimov", "--set",
+        "mu=2", "--treat", "symmetrise=mean", "prune_norm=0.035", "--unfold", "mu=50", "--minimiser", "minuit",
+    )  # fmt: skip
+    assert found["parameters"]["mu"]["value"] == pytest.approx(2.0, abs=1e-4)
+    assert found["compatibility"]["degrees"] == 1
+    assert found["compatibility"]["statistic"] == pytest.approx(0.0, abs=1e-4)
+    assert (found["closure"]["truth"], found["closure"]["n"]) == (2.0, 200)
+    assert abs(found["closure"]["mean"]) < 4 * found["closure"]["mean_error"]
+    assert found["unfolded"]["values"] == pytest.approx([100.0], rel=1e-4)
+    assert {one["parameter"] for one in found["treated"] if one["action"] == "pruned"} == {"eff_mu"}
+    assert "eff_mu" not in found["parameters"]
+    out = capsys.readouterr().out
+    assert "200 toys with mu = 2: pulls" in out
+    assert "templates: 6 pruned, 2 symmetrised" in out
+
+
+def test_plots_with_the_numbers_behind_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workspace: Path) -> None:
+    folder = tmp_path / "plots"
+    fitted(
+        monkeypatch, tmp_path, str(workspace), "--plots", str(folder), "--impacts", "--budget", "--scan",
+        "mu=0:2:5", "mu=0:2:5,scale=-1:1:4",
+    )  # fmt: skip
+    names = {"after_fit", "correlation", "pulls", "budget", "scan_mu", "plane_mu_scale"}
+    for suffix in (".pdf", ".png"):
+        assert {path.stem for path in (folder / "figures").glob(f"*{suffix}")} == names
+    numbers = json.loads((folder / "numbers" / "correlation.json").read_text())
+    assert numbers["name"] == "correlation"
+    rows = (folder / "numbers" / "scan_mu.csv").read_text().splitlines()
+    assert len([row for row in rows if row and row[0].isdigit()]) == 5
 
 
 def test_pyhf_json_freezing_and_asimov(
@@ -91,6 +130,15 @@ def test_several_parameters_of_interest_of_a_card(
         (("--gof", "best"), "goodness of fit 'best', expected one of saturated, chi2, ks, ad"),
         (("--freeze", "nothing"), "no parameter or group 'nothing'"),
         (("--minos", "nothing"), "no parameter or group 'nothing'"),
+        (("--scan", "mu=2:0:5"), "expected LOW:HIGH:POINTS with LOW < HIGH"),
+        (("--treat", "smoth=1"), "--treat smoth=1, expected symmetrise=mean|larger"),
+        (("--treat", "smooth=-1"), "--treat smooth=-1, expected symmetrise=mean|larger"),
+        (("--unfold", "nu=3"), "--unfold of nu, expected each of mu with its prediction"),
+        (("--minimiser", "best"), "minimiser 'best', expected one of newton, minuit"),
+        (("--asimov", "--postfit-asimov"), "--asimov and --postfit-asimov: expected one of them"),
+        (("--measurement", "m"), "--measurement and --patch are for a pyhf workspace"),
+        (("--mass", "125"), "--mass 125: "),
+        (("--impact",), "No such option: --impact"),
     ],
 )
 def test_bad_input_is_one_message(

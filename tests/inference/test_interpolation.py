@@ -9,7 +9,7 @@ import pytest
 
 from gpuhiggs.inference.flat_model import FloatArray
 from gpuhiggs.inference.layout import code4_series
-from gpuhiggs.kernels.yields import asymmetric, code4, even_weight, exponential
+from gpuhiggs.kernels.response import asymmetric, code4, even_weight, exponential
 
 UP, DOWN = np.array([1.08, 1.5, 0.9, 1.02, 3.0]), np.array([0.93, 1 / 1.5, 1.2, 1.05, 0.4])
 THETA = np.array([-4.0, -1.3, -1.0, -0.7, -0.01, 0.0, 0.01, 0.4, 1.0, 1.7, 5.0])
@@ -25,7 +25,7 @@ def factors(theta: float, *, smooth: bool) -> tuple[FloatArray, FloatArray]:
 
 def shift(theta: float, up: float, down: float, *, smooth: bool) -> tuple[float, float]:
     """U and D are the shifts at θ = 1 and -1."""
-    weight, growth = even_weight(theta, not smooth)
+    weight, growth, _ = even_weight(theta, not smooth)
     odd, even = (up - down) / 2, (up + down) / 16
     return odd * theta + even * weight, odd + even * growth
 
@@ -37,7 +37,7 @@ def test_combines_asymmetric_log_normal(theta: float) -> None:
         mean, half, t = (up - down) / 2, (up + down) / 2, 2 * theta
         inside = mean + half * (3 * t**5 - 10 * t**3 + 15 * t) / 8
         log_kappa = inside if abs(theta) < 0.5 else up if theta > 0 else -down
-        value, slope = asymmetric(theta, up, down)
+        value, slope, _ = asymmetric(theta, up, down)
         assert value == pytest.approx(np.exp(theta * log_kappa), rel=1e-13)
         sides = [asymmetric(theta + h, up, down)[0] for h in (1e-6, -1e-6)]
         assert slope == pytest.approx((sides[0] - sides[1]) / 2e-6, rel=1e-7, abs=1e-8)

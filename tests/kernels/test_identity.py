@@ -17,7 +17,7 @@ import pytest
 
 from bench import in_memory, nasty
 from bench.channels import CASES
-from gpuhiggs import preparation, processing
+from gpuhiggs.engine import preparation, processing
 from gpuhiggs.histogram import Counts
 
 N_EVENTS = 8_000

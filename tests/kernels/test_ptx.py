@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gpuhiggs import calibrated
+from gpuhiggs.calibrations import calibrated
 from gpuhiggs.channels import CHANNELS
 from gpuhiggs.kernels import launch, launch_cuda, real_rows
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from gpuhiggs.books import Progress
+from gpuhiggs.engine.books import Progress
 from gpuhiggs.report import progress, provenance
 
 HALFWAY = Progress(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import re
 import shutil
@@ -11,16 +12,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import uproot
+from PIL import Image
 
 from gpuhiggs import inference
 from gpuhiggs.config import RunConfig
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.inference import batch
-from gpuhiggs.report import command, couplings, files, page, posterior, process
-from gpuhiggs.report.figure import Figure, Section, Table
+from gpuhiggs.report import command, couplings, files, posterior, process
+from gpuhiggs.report.figure import Figure, Picture, Section, Table
 
 FIGURES = {
     "workflow", "scan_mu", "strengths", "budget", "after_fit", "pulls", "goodness_of_fit", "posterior", "m4l", "m_z1",
@@ -51,6 +54,26 @@ def test_page_is_small_and_alone(reported: Path) -> None:
     assert len(page_text) < 5_000_000
     assert "http" not in page_text
     assert page_text.count("<figure") == page_text.count('src="data:image/png;base64,') >= len(FIGURES)
+
+
+@pytest.mark.parametrize("width", [16.8, 9.0, 15.999])
+def test_picture_is_not_sheared(tmp_path: Path, width: float) -> None:
+    """Upright lines stay upright, also where the width is no whole number of dots (16.8 in are 1931.9999)."""
+
+    def draw() -> Any:
+        figure, axes = plt.subplots(figsize=(width, 3.0))
+        axes.set_axis_off()
+        axes.axvline(0.5, color="black", linewidth=6)
+        return figure
+
+    section = Section("a", "A", [Figure("line", "Line", "A line.", draw, ())])
+    (shown,) = files.write_all([section], tmp_path)
+    (picture,) = shown.blocks
+    assert isinstance(picture, Picture)
+    dark = np.asarray(Image.open(io.BytesIO(picture.image)).convert("L")) < 60
+    columns = [np.flatnonzero(row) for row in dark if row.any()]
+    assert len(columns) > 200
+    assert {tuple(found) for found in columns} == {tuple(columns[0])}
 
 
 def test_numbers_of_a_distribution_are_those_of_the_root_file(finished: Path, reported: Path) -> None:
@@ -149,8 +172,8 @@ def test_captions_say_at_which_luminosity_and_energy(sections: list[Section]) ->
 def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], str]:
     """A function from a run's folder to the text of its report, whose figures are not drawn."""
 
-    def undrawn(sections: list[Section], folder: Path) -> files.Drawn:
-        return {block.name: b"" for section in sections for block in section.blocks if isinstance(block, Figure)}
+    def undrawn(figure: Figure, stem: Path) -> bytes:
+        return b""
 
     def report(folder: Path) -> str:
         command.run([folder], [], tmp_path / "report")
@@ -160,7 +183,7 @@ def words(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[Path], s
         msg = "not sampled"
         raise RunError(msg)
 
-    monkeypatch.setattr(page, "write_all", undrawn)
+    monkeypatch.setattr(files, "_draw", undrawn)
     monkeypatch.setattr(posterior, "sample_posterior", unsampled)  # is tested elsewhere, and takes long
     monkeypatch.setattr(couplings, "sections", lambda *_: [])  # so are these
     return report

@@ -69,7 +69,8 @@ def test_shipped_schemas_load(name: str) -> None:
 def test_unknown_schema() -> None:
     with pytest.raises(ConfigError) as error:
         schema.load("nanoad")
-    assert str(error.value) == "unknown schema 'nanoad'; known: nanoaod, atlas-open-data-2020, atlas-open-data-2025"
+    known = "nanoaod, atlas-open-data-2020, atlas-open-data-2025"
+    assert str(error.value) == f"unknown schema 'nanoad'; known: {known}; did you mean 'nanoaod'?"
 
 
 def test_unknown_column() -> None:

@@ -46,7 +46,7 @@ def test_samples_and_data(tmp_path: Path) -> None:
         ("samples: {ggH_4l: 5}", "seed: Field required"),
         ("seed: 1\nsamples: {}", "samples"),
         ("seed: 1\nsamples: {ggH_4l: 0}", "greater than 0"),
-        ("seed: 1\nsamples: {ggH_4q: 5}", "unknown process 'ggH_4q'; known to the simulation: ggH_gamgam"),
+        ("seed: 1\nsamples: {ggH_4q: 5}", "unknown process 'ggH_4q'; known: ggH_gamgam"),
         ("seed: 1\nsampels: {ggH_4l: 5}", "unknown key 'sampels'; known: samples"),
         ("seed: 1\nsamples: {ggH_4l: 5}\ndata: {luminosity: -1}", "luminosity"),
         ("seed: 1\nsamples: {ggH_4l: 5}\ndata: {luminosity: 1, processes: [x]}", "unknown process 'x'"),

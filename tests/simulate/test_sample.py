@@ -141,7 +141,7 @@ def test_a_worker_that_dies_is_reported(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"process": "ttH_4q"}, "unknown process 'ttH_4q'; known to the simulation: ggH_gamgam, ggH_4l"),
+        ({"process": "ttH_4q"}, "unknown process 'ttH_4q'; known: ggH_gamgam, ggH_4l"),
         ({"n_events": 0}, "n_events is 0, expected at least 1"),
         ({"n_events": -5}, "n_events is -5"),
         ({"workers": 0}, "workers is 0"),

@@ -7,7 +7,8 @@ a directive that is not known here, is refused by name.
 from __future__ import annotations
 
 from gpuhiggs.inference.combine.build import read
-from gpuhiggs.inference.combine.card import Card, parse
+from gpuhiggs.inference.combine.card import Card
+from gpuhiggs.inference.combine.parse import parse
 from gpuhiggs.inference.combine.write import write
 
 __all__ = ["Card", "parse", "read", "write"]

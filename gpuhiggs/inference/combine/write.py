@@ -35,12 +35,16 @@ def write(workspace: Workspace, path: Path) -> Path:
     Raises
     ------
     InputError
-        No observed counts; a modifier that a card cannot express, a formula say.
+        No observed counts; a name that is no word; a modifier that a card cannot express, a formula say.
     """
     for channel, sample in workspace.blocks():
         for modifier in sample.modifiers:
             if not isinstance(modifier, KNOWN):
                 msg = f"channel {channel.name!r}, sample {sample.name!r}: a {modifier.type} has no form in a datacard"
+                raise InputError(msg)
+        for name in (channel.name, sample.name):
+            if len(name.split()) != 1:
+                msg = f"{name!r} is no name for a datacard: it must be one word"
                 raise InputError(msg)
         if channel.observed is None:
             msg = f"channel {channel.name!r} has no observed counts, which a datacard must have"
@@ -108,7 +112,10 @@ def _lines(workspace: Workspace, root: str) -> list[str]:
                 limits = f" [{low:g},{high:g}]" if np.isfinite([low, high]).all() else ""
                 lines.append(f"{factor.parameter} rateParam {channel.name} {sample.name} {parameter.initial:g}{limits}")
     lines += [f"{name} {kind} " + " ".join(texts) for (name, kind), texts in rows.items()]
-    lines += [f"{group} group = {' '.join(members)}" for group, members in workspace.groups.items()]
+    written = {name for name, _ in rows} | {line.split()[0] for line in lines if " rateParam " in line}
+    for group, members in flatten(workspace).groups.items():
+        if kept := [name for name in members if name in written]:
+            lines.append(f"{group} group = {' '.join(kept)}")
     for channel in workspace.channels:
         if any(isinstance(m, StatError | BinError) for sample in channel.samples for m in sample.modifiers):
             lines.append(f"{channel.name} autoMCStats 0")
@@ -131,7 +138,10 @@ def _row(
     for modifier in sample.modifiers:
         name = modifier.parameter
         if isinstance(modifier, HistoSys):
-            put(name, "shapeU" if name in flat else "shape", k, f"{modifier.scale:g}")
+            # Combine gives a shapeU's parameter the range [-1, 1]
+            reach = min(map(abs, parameters[name].bounds)) if name in flat else 1.0
+            scale = modifier.scale * (reach if np.isfinite(reach) and reach > 0.0 else 1.0)
+            put(name, "shapeU" if name in flat else "shape", k, f"{scale:.10g}")
         elif isinstance(modifier, NormSys) and name not in shapes:
             is_symmetric = abs(modifier.up * modifier.down - 1.0) < 1e-12
             text = f"{modifier.up:.10g}" if is_symmetric else f"{modifier.down:.10g}/{modifier.up:.10g}"

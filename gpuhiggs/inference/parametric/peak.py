@@ -123,3 +123,50 @@ def fit_peak(edges: FloatArray, values: FloatArray, variances: FloatArray, refer
         msg = f"the fit of the peak did not converge: χ² {minuit.fval:.1f} for {int(use.sum())} bins"
         raise RunError(msg)
     return peak(list(minuit.values)[1:])
+
+
+def fit_gaussians(
+    edges: FloatArray, values: FloatArray, variances: FloatArray, reference: float = 125.0, terms: int = 3
+) -> GaussianSum:
+    """Fit a sum of Gaussians to a simulated histogram, by χ² with its MC errors.
+
+    Raises
+    ------
+    RunError
+        The fit did not converge.
+    InputError
+        Fewer filled bins than parameters.
+    """
+    use = variances > 0.0
+    if use.sum() < 3 * terms:
+        msg = f"{int(use.sum())} filled bins, expected at least {3 * terms} for {terms} Gaussians"
+        raise InputError(msg)
+    centers = (edges[1:] + edges[:-1]) / 2.0
+    mean = float(np.average(centers, weights=np.maximum(values, 0.0)))
+    width = float(np.sqrt(np.average((centers - mean) ** 2, weights=np.maximum(values, 0.0))))
+
+    def peak(parameters: Sequence[float]) -> GaussianSum:
+        rest, shares = 1.0, []
+        for fraction in parameters[: terms - 1]:  # each of what is left, so that they add up to 1
+            shares.append(rest * float(fraction))
+            rest -= shares[-1]
+        places = [tuple(map(float, parameters[k : k + terms])) for k in (terms - 1, 2 * terms - 1)]
+        return GaussianSum((*shares, rest), places[0], places[1], reference)
+
+    def chi2(events: float, *parameters: float) -> float:
+        expected = events * np.diff(peak(parameters).cumulative(edges, reference))
+        return float(((values - expected)[use] ** 2 / variances[use]).sum())
+
+    start = [0.6] * (terms - 1) + [mean] * terms + [width * 0.7 * 1.8**k for k in range(terms)]
+    names = ["events", *(f"share{k}" for k in range(terms - 1))]
+    names += [f"{word}{k}" for word in ("mean", "width") for k in range(terms)]
+    minuit = Minuit(chi2, float(values.sum()), *start, name=names)
+    spread = [(mean - 3 * width, mean + 3 * width)] * terms
+    minuit.limits = [(0, None), *[(0.01, 0.99)] * (terms - 1), *spread, *[(0.2 * width, 6 * width)] * terms]
+    minuit.migrad()
+    if not minuit.valid:
+        minuit.simplex().migrad()
+    if not minuit.valid:
+        msg = f"the fit of {terms} Gaussians did not converge: χ² {minuit.fval:.1f} for {int(use.sum())} bins"
+        raise RunError(msg)
+    return peak(list(minuit.values)[1:])

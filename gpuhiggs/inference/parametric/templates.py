@@ -11,7 +11,7 @@ from gpuhiggs.inference.parametric.model import MassFit, MassModel
 
 
 def to_workspace(model: MassModel, best: MassFit) -> Workspace:
-    """Return templates at the best fit: nuisances and each background's eigenvectors morph them.
+    """Return templates at the best fit, strength 1, nuisances 0; these and each background's eigenvectors morph them.
 
     The eigenvectors, of the covariance of a background's parameters, are free: within ±5 of their errors the
     background is what the function is, to first order.
@@ -26,6 +26,7 @@ def to_workspace(model: MassModel, best: MassFit) -> Workspace:
         raise RunError(msg)
     center = np.array([best.values[name] for name in model.names])
     center[0] = 1.0
+    center[2 : 2 + len(model.nuisances)] = 0.0  # where their constraints are
     nominal, channels, settings = model.rates(center), [], []
     for k, category in enumerate(model.categories):
         signal, background = nominal[k]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -62,7 +63,7 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
         return made(title, lambda: coupling_modifiers.values(fits, model, title))
 
     left_out: list[Block] = [Words(tuple(fits.left_out), "Not combined", "warning")] if fits.left_out else []
-    return [
+    found = [
         Section(
             "strengths",
             "Signal strengths",
@@ -81,11 +82,13 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
                 *made("κ_V and κ_F", lambda: kappa_plane.contours(fits)),
                 *made("κ_V and κ_F by decay mode", lambda: kappa_plane.contours_by_decay(fits)),
                 *kappa("kappa-resolved", "Coupling modifiers, loops resolved"),
+                *kappa("kappa-loops", "Effective couplings to gluons and photons, all others as in the SM"),
                 *kappa("kappa-effective", "Coupling modifiers with effective loops"),
                 *kappa("kappa-bsm-decays", "Coupling modifiers and decays beyond the SM, κ_W and κ_Z ≤ 1"),
                 *made("Correlations of the couplings", lambda: coupling_modifiers.correlations(fits)),
                 *made("Deviations from the SM", lambda: coupling_modifiers.deviations(fits)),
-                *made("Couplings", lambda: [*tables.couplings(fits)]),
+                *made("Couplings of fermions and bosons", lambda: tables.couplings(fits)),
+                *made("Table of coupling modifiers", lambda: [*tables.kappas(fits)]),
             ],
         ),
         Section(
@@ -134,3 +137,14 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
             ],
         ),
     ]
+    return [replace(section, blocks=once(section.blocks)) for section in found]
+
+
+def once(blocks: Sequence[Block]) -> list[Block]:
+    """Say once what several things are missing for."""
+    titles: dict[str, list[str]] = {}
+    for block in blocks:
+        if isinstance(block, Missing):
+            titles.setdefault(block.reason, []).append(block.title)
+    kept = [b for b in blocks if not isinstance(b, Missing)]
+    return [*kept, *(Missing("; ".join(dict.fromkeys(names)), reason) for reason, names in titles.items())]

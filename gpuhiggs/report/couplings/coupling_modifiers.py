@@ -154,12 +154,12 @@ def against_mass(fits: Fits) -> Figure:
     return Figure("coupling_against_mass", "Couplings against masses", caption, draw, (numbers,))
 
 
-def correlations(fits: Fits, model: str = "kappa-effective") -> Figure:
-    """Return the correlation matrix of a fit."""
-    found = fits.fit(fits.best, model)
+def correlations(fits: Fits) -> Figure:
+    """Return the correlation matrix of the coupling modifiers."""
+    found = fits.fit(fits.best, fits.kappas)
     names, matrix = list(found.free), found.correlation
     caption = (
-        "Correlations of the coupling modifiers with effective loops, from the curvature of -2 ln L at the best fit. "
+        f"Correlations of the coupling modifiers ({fits.of_kappas()}), from the curvature of -2 ln L at the best fit. "
         + fits.sources(fits.best)
     )
 
@@ -192,7 +192,7 @@ def correlations(fits: Fits, model: str = "kappa-effective") -> Figure:
 
 def deviations(fits: Fits) -> Figure:
     """Return how far from the SM each parameter is, in its own standard deviations."""
-    models = (("mu", "strength"), ("mu-production", "production"), ("mu-decay", "decay"), ("kappa-effective", "κ"))
+    models = (("mu", "strength"), ("mu-production", "production"), ("mu-decay", "decay"), (fits.kappas, "κ"))
     rows = []
     for which in fits.sets:
         for model, group in models:

@@ -149,7 +149,7 @@ def production_shares(fits: Fits) -> Figure:
 
 def orders(fits: Fits) -> Figure:
     """Return σ(gg → H) order by order, and the κ_g that the measured rate would mean at each."""
-    kappa = {which: fits.fit(which, "kappa-effective").parameters["kappa_g"] for which in fits.sets}
+    kappa = {which: fits.fit(which, fits.kappas).parameters["kappa_g"] for which in fits.sets}
     found = gluon_fusion.orders()
     names = [order.name.replace("N3LO", "N³LO") for order in found]
     sigma = np.array([order.value for order in found])

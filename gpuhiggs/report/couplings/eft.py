@@ -10,7 +10,7 @@ from ...interpret import operators, prepare, smeft
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import COLORS, heading
-from .fits import Fits, Interval, intervals
+from .fits import Fits, Interval, fitted, intervals
 from .labels import operator
 
 SHOWN = 24
@@ -24,7 +24,7 @@ def coefficients(fits: Fits) -> Figure:
     found: dict[str, dict[str, Interval]] = {}
     for order, quadratic in (("linear", False), ("linear + quadratic", True)):
         found[order] = {
-            name: intervals(prepare(smeft.model([name], quadratic=quadratic), inputs))[name]
+            name: intervals(fitted(prepare(smeft.model([name], quadratic=quadratic), inputs)))[name]
             for name in smeft.sensitive(inputs, quadratic=quadratic)
         }
     linear = found["linear"]

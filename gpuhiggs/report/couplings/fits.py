@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from functools import cache, cached_property
 from pathlib import Path
@@ -9,16 +10,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...errors import GpuhiggsError, InputError
-from ...interpret import Combination, Problem, combine, prepare
-from ...interpret.combination import CL95
+from ...errors import GpuhiggsError, InputError, RunError
+from ...interpret import Combination, Problem, prepare
+from ...interpret.combination import CL95, describe
 from ...interpret.command import read_inputs
 from ...interpret.intervals import crossing
+from ...interpret.likelihood import Likelihood, Minima
 from ...interpret.measurements import Measurements, check_overlap
 from ...interpret.models import VIEWS
 
 TOGETHER, OWN = "combination", "own runs"
 """Sets beside the published ones: these together, and the finished runs together."""
+
+
+EFFECTIVE = ("kappa-effective", "kappa-loops")
+"""Models of coupling modifiers with effective loops, the most general first."""
 
 
 class Interval(NamedTuple):
@@ -29,6 +35,15 @@ class Interval(NamedTuple):
     high_68: float | None
     low_95: float | None
     high_95: float | None
+
+
+class Fitted(NamedTuple):
+    """A fit, and what it takes to ask more of it."""
+
+    problem: Problem
+    likelihood: Likelihood
+    best: Minima
+    result: Combination
 
 
 class Fits:
@@ -49,7 +64,7 @@ class Fits:
         self.left_out: list[str] = []
         self.published = tuple(dict.fromkeys(data))
         self._inputs = cache(_inputs)
-        self._fit = cache(self._fit_uncached)
+        self._fits: dict[tuple[str, str], Fitted | GpuhiggsError] = {}
         self._intervals = cache(self._intervals_uncached)
         self.problem = cache(self._problem_uncached)
         self.together = self._apart()
@@ -121,7 +136,30 @@ class Fits:
         InputError, RunError
             As `combine` does.
         """
-        return self._fit(which, model)
+        return self._fit(which, model).result
+
+    @cached_property
+    def kappas(self) -> str:
+        """The most general model of coupling modifiers with effective loops that every set determines.
+
+        Raises
+        ------
+        GpuhiggsError
+            If there is none.
+        """
+        *general, last = EFFECTIVE
+        for model in general:
+            with contextlib.suppress(GpuhiggsError):
+                for which in self.sets:
+                    self.fit(which, model)
+                return model
+        for which in self.sets:
+            self.fit(which, last)
+        return last
+
+    def of_kappas(self) -> str:
+        """Say in a caption which model `kappas` is."""
+        return self.problem(self.best, self.kappas).model.title
 
     def intervals(self, which: str, model: str) -> dict[str, Interval]:
         """Return value and intervals of the fitted parameters of a model."""
@@ -130,11 +168,20 @@ class Fits:
     def _problem_uncached(self, which: str, model: str) -> Problem:
         return prepare(model, self.inputs(which, model))
 
-    def _fit_uncached(self, which: str, model: str) -> Combination:
-        return combine(model, self.inputs(which, model))
+    def _fit(self, which: str, model: str) -> Fitted:
+        key = (which, model)
+        if key not in self._fits:
+            try:
+                self._fits[key] = fitted(self.problem(which, model))
+            except GpuhiggsError as error:  # not tried again for the next figure
+                self._fits[key] = error
+        found = self._fits[key]
+        if isinstance(found, GpuhiggsError):
+            raise found
+        return found
 
     def _intervals_uncached(self, which: str, model: str) -> dict[str, Interval]:
-        return intervals(self.problem(which, model))
+        return intervals(self._fit(which, model))
 
 
 def _inputs(names: tuple[str, ...], view: str) -> tuple[Measurements, ...]:
@@ -142,24 +189,33 @@ def _inputs(names: tuple[str, ...], view: str) -> tuple[Measurements, ...]:
     return tuple(read_inputs(names, model))
 
 
-def intervals(problem: Problem) -> dict[str, Interval]:
-    """Return value, 68 % and 95 % intervals of the fitted parameters, by name."""
-    likelihood = problem.likelihood()
+def fitted(problem: Problem) -> Fitted:
+    """Fit a model.
+
+    Raises
+    ------
+    RunError
+        If the data do not determine the parameters, or the fit does not converge.
+    """
+    likelihood, free = problem.likelihood(), len(problem.model.parameters) - len(problem.held)
+    if free > likelihood.n_measured:
+        msg = f"{likelihood.n_measured} measured rates do not determine the {free} parameters of {problem.model.name}"
+        raise RunError(msg)
     best = problem.best(likelihood)
-    names, x = problem.model.names, best.points[0]
-    fitted = [i for i in range(len(names)) if i not in problem.held]
-    errors = np.zeros(len(names))
-    fixed = {*problem.held, *problem.at_bound(x)}
-    errors[[i for i in fitted if i not in fixed]] = np.sqrt(np.diag(likelihood.covariance(best, sorted(fixed))))
-    sides = [crossing(likelihood, best, fitted, errors, level, held=problem.held) for level in (1.0, CL95)]
+    return Fitted(problem, likelihood, best, describe(problem, likelihood, best))
+
+
+def intervals(found: Fitted) -> dict[str, Interval]:
+    """Return value, 68 % and 95 % intervals of the fitted parameters, by name."""
+    names, parameters, held = found.problem.model.names, found.result.parameters, found.problem.held
+    places = [i for i in range(len(names)) if i not in held]
+    errors = np.array([parameters[name].error for name in names])
+    far = crossing(found.likelihood, found.best, places, errors, CL95, held=held)
     made = {}
-    for k, i in enumerate(fitted):
-        edges = [
-            None if (distance := side[k]) is None else float(x[i] + sign * distance)
-            for both in sides
-            for sign, side in zip((-1, 1), both, strict=True)
-        ]
-        made[names[i]] = Interval(float(x[i]), *edges)
+    for i, below, above in zip(places, *far, strict=True):
+        one = parameters[names[i]]
+        shifts = (one.minus, one.plus, None if below is None else -below, above)
+        made[names[i]] = Interval(one.value, *(None if shift is None else one.value + shift for shift in shifts))
     return made
 
 

@@ -18,8 +18,8 @@ from .coupling_modifiers import MASSES, VACUUM, interval_numbers
 from .fits import Fits
 
 MODELS = (
-    "mu", "mu-production", "mu-decay", "kappa-vf", "kappa-resolved", "kappa-effective", "kappa-bsm-decays",
-    "lambda-ratios",
+    "mu", "mu-production", "mu-decay", "kappa-vf", "kappa-loops", "kappa-resolved", "kappa-effective",
+    "kappa-bsm-decays", "lambda-ratios",
 )  # fmt: skip
 """Of the tables of fit parameters and of goodness of fit."""
 
@@ -55,8 +55,8 @@ def branching(fits: Fits) -> Table:
                  branching_numbers(measured_branching(fits)))  # fmt: skip
 
 
-def couplings(fits: Fits) -> list[Table]:
-    """Return the couplings of fermions and bosons in absolute terms, κ with effective loops, and their correlations."""
+def couplings(fits: Fits) -> Table:
+    """Return the couplings of fermions and bosons in absolute terms."""
     resolved = fits.intervals(fits.best, "kappa-resolved")
     particles = [p for p in MASSES if f"kappa_{p}" in resolved]
     kappa = [resolved[f"kappa_{p}"] for p in particles]
@@ -67,7 +67,7 @@ def couplings(fits: Fits) -> list[Table]:
     value = np.array([k.value for k in kappa])
     low = np.array([k.value if k.low_68 is None else k.low_68 for k in kappa])
     high = np.array([k.value if k.high_68 is None else k.high_68 for k in kappa])
-    absolute = Table(
+    return Table(
         "coupling_table",
         "Couplings of fermions and bosons",
         "Couplings of the Higgs boson: Yukawa couplings m_f/v of fermions and 2 m_V²/v in GeV of W and Z, times κ of"
@@ -85,17 +85,21 @@ def couplings(fits: Fits) -> list[Table]:
             )
         ),
     )
-    effective = Table(
+
+
+def kappas(fits: Fits) -> list[Table]:
+    """Return the coupling modifiers with effective loops, and their correlations."""
+    values = Table(
         "kappa_table",
         "Coupling modifiers with effective loops",
-        "Best fit with 68 % and 95 % intervals. " + fits.sources(),
-        interval_numbers(fits, {which: fits.intervals(which, "kappa-effective") for which in fits.sets}),
+        f"Best fit ({fits.of_kappas()}) with 68 % and 95 % intervals. " + fits.sources(),
+        interval_numbers(fits, {which: fits.intervals(which, fits.kappas) for which in fits.sets}),
     )
-    found = fits.fit(fits.best, "kappa-effective")
+    found = fits.fit(fits.best, fits.kappas)
     correlation = Table(
         "kappa_correlation_table",
         "Correlations of the coupling modifiers",
-        "From the curvature of -2 ln L at the best fit of κ with effective loops. " + fits.sources(fits.best),
+        f"From the curvature of -2 ln L at the best fit ({fits.of_kappas()}). " + fits.sources(fits.best),
         Numbers(
             (
                 Column("parameter", list(found.free), independent=True),
@@ -103,7 +107,7 @@ def couplings(fits: Fits) -> list[Table]:
             )
         ),
     )
-    return [absolute, effective, correlation]
+    return [values, correlation]
 
 
 def spectrum(fits: Fits) -> Table:
@@ -185,7 +189,7 @@ def goodness(fits: Fits) -> Table:
 def posteriors(fits: Fits) -> Table:
     """Return summaries of the posteriors beside the profile likelihood."""
     rows = []
-    for model in ("mu", "kappa-vf", "kappa-resolved", "kappa-effective"):
+    for model in ("mu", "kappa-vf", *dict.fromkeys(("kappa-resolved", fits.kappas))):
         with contextlib.suppress(GpuhiggsError):  # the data may not determine all of a model's parameters
             drawn = posterior.weighted(fits.problem(fits.best, model), draws=10_000)
             fitted = fits.fit(fits.best, model).parameters

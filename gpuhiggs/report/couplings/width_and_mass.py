@@ -25,7 +25,7 @@ def total_width(fits: Fits) -> Figure:
     standard = sm.total_width()
     rows: list[tuple[str, str, float, float, float, str]] = []
     for k, which in enumerate(fits.sets):
-        value, error = width.measured(fits.problem(which, "kappa-effective"))["total"]
+        value, error = width.measured(fits.problem(which, fits.kappas))["total"]
         rows.append((f"{fits.title(which)}: κ", f"{fits.plain(which)}: from κ, no decays beyond the SM",
                      value, error, error, series_color(fits.title(which), k)))  # fmt: skip
     for name, entry in load("width")["off_shell"].items():
@@ -79,7 +79,7 @@ def total_width(fits: Fits) -> Figure:
 
 def partial_widths(fits: Fits) -> Figure:
     """Return the partial widths of the κ fits over those of the SM."""
-    found = {which: width.measured(fits.problem(which, "kappa-effective")) for which in fits.sets}
+    found = {which: width.measured(fits.problem(which, fits.kappas)) for which in fits.sets}
     names = [*sm.DECAYS, "total"]
     names.remove("ss")
     standard = {name: sm.total_width() if name == "total" else sm.partial_width(name) for name in names}
