@@ -45,6 +45,8 @@ START_SECONDS = 60.0
 PASSED_ON = ("X509_USER_PROXY", "X509_CERT_DIR", "BEARER_TOKEN_FILE", "GPUHIGGS_CACHE")
 """Environment that workers elsewhere take over: where a grid proxy lies, which must be on a disk that they see."""
 GONE = "the scheduler is gone; --resume goes on with what is done"
+FETCH_SECONDS = 300.0
+"""How long a result that is there may take to come; then the work counts as lost, and is done again."""
 ASK_SECONDS = 2.0
 """How often the scheduler is asked for its workers."""
 
@@ -299,8 +301,8 @@ class _Apply:
         elapsed = time.monotonic() - self._began[argument]
         self._forget(argument, future)
         try:
-            answer = future.result()
-        except Exception as error:  # the worker is gone, or the result could not be sent
+            answer = future.result(timeout=FETCH_SECONDS)
+        except Exception as error:  # the worker is gone, or the result could not be sent, or not in time
             self._refuse_without_scheduler()
             return Lost(argument, f"{type(error).__name__}: {error}")
         if isinstance(answer, _Stranger):

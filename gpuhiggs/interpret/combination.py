@@ -165,7 +165,8 @@ class Problem:
         starts = np.concatenate([starts, likelihood.symmetric().minimise(starts, self.held).points])
         found = likelihood.minimise(starts, self.held)
         k = int(np.argmin(found.twice_nll))
-        return Minima(*(part[k : k + 1] for part in found))
+        lowest = Minima(*(part[k : k + 1] for part in found))
+        return lowest if lowest.converged[0] else likelihood.minimise(lowest.points, self.held, n_steps=5000)
 
 
 def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
@@ -183,7 +184,8 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
     if isinstance(model, str):
         model = find(model)(inputs)
     joined = tuple(item.joined(model.names) for item in inputs)
-    notes = [
+    notes = [note for item in joined for note in item.notes]
+    notes += [
         f"{entry.name} of {item.name} joins: it constrains {', '.join(sorted({*entry.joins} & {*model.names}))}"
         for item in joined
         for entry in item.entries
@@ -258,11 +260,11 @@ def describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combinat
     free = [i for i in range(len(x)) if i not in fixed]
     covariance = likelihood.covariance(best, fixed)
     errors = np.zeros(len(x))
-    errors[free] = np.sqrt(np.diag(covariance))
+    errors[free] = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     parameters = _estimates(problem, likelihood, best, errors, at_bound)
     fitted = len(x) - len(problem.held)
     chi2_sm = problem.standard()
-    scale = np.maximum(np.sqrt(np.diag(covariance)), 1e-100)  # 0: where no rate changes to first order
+    scale = np.maximum(errors[free], 1e-100)  # 0: where no rate changes to first order
     chi2 = float(best.twice_nll[0])
     pulls = dict(zip(theory.NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
     return Combination(

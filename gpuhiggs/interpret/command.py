@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, RunError
-from . import joint_results, models, operators, own_results, smeft
+from . import joint_results, models, operators, smeft
 from .combination import Combination, Estimate, Problem, combine, prepare
-from .measurements import PUBLISHED, Measurements, View, published
+from .measurements import ALSO_CALLED, PUBLISHED, Measurements, View, published
 from .planes import plane
 from .posterior import Posterior, sample, weighted
 
@@ -24,20 +24,24 @@ from .posterior import Posterior, sample, weighted
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
     """Return the inputs by name: published ones, or folders of the project's own runs, which make one input together.
 
+    Beside measurements without the uncertainties of the SM's prediction, own runs are fitted without them too.
+
     Raises
     ------
     InputError
         If one is neither, or given twice.
     """
+    names = [name if Path(name).is_dir() else ALSO_CALLED.get(name, name) for name in names]
     if twice := {name for name in names if list(names).count(name) > 1}:
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)
     view = models.VIEWS.get(model, "strengths")
     own = [Path(name) for name in names if name not in PUBLISHED and Path(name).is_dir()]
     found = [published(name, view, repair=repair) for name in names if Path(name) not in own]
-    if len(own) > 1:
-        found.append(joint_results.load(own))
-    return found + [own_results.load(folder) for folder in own if len(own) == 1]
+    if own:
+        without = any(not item.theory_in_errors for item in found)
+        found.append(joint_results.load(own, without_prediction=without))
+    return found
 
 
 def run(

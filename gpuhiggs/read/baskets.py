@@ -23,6 +23,46 @@ _MEMBERS = struct.Struct(">HiiiiB")
 _SHORTEST_KEY = _KEY.size + _MEMBERS.size
 
 
+class Embedded(NamedTuple):
+    """A basket that stands in the tree's metadata: the last of a branch, where a program had not written it yet."""
+
+    data: np.ndarray
+    """Its values, as in a file: uint8."""
+    byte_offsets: np.ndarray | None
+    """Where its entries begin, and the end; None: all have one size."""
+
+
+def embedded(raw: memoryview) -> tuple[Embedded, int]:
+    """Parse a basket as it stands in the tree's metadata; return it and the number of its entries.
+
+    Behind the key, and offsets where entries differ in size, comes the basket's buffer: room for the key, values.
+
+    Raises
+    ------
+    FileError, struct.error
+        If it is anything else.
+    """
+    stored, _, _, _, key_length, _ = _KEY.unpack_from(raw)
+    if not _SHORTEST_KEY <= key_length <= len(raw) or stored > key_length:
+        msg = f"a key of {key_length} bytes for an embedded basket of {stored}"
+        raise FileError(msg)
+    _, _, entry_size, entries, last, _ = _MEMBERS.unpack_from(raw, key_length - _MEMBERS.size)
+    border, at, offsets = last - key_length, key_length, None
+    if entries < 0 or border < 0:
+        msg = f"{entries} entries of {border} bytes in an embedded basket"
+        raise FileError(msg)
+    if entry_size * entries != border:
+        if at + 4 * (entries + 1) > len(raw):
+            msg = f"{entries} offsets in an embedded basket of {len(raw)} bytes"
+            raise FileError(msg)
+        offsets = np.append(np.frombuffer(raw, ">i4", entries, at + 4).astype(np.int64) - key_length, border)
+        at += 4 * (entries + 1)
+    if at + last != len(raw):
+        msg = f"an embedded basket of {len(raw)} bytes, expected {at + last}"
+        raise FileError(msg)
+    return Embedded(np.frombuffer(raw, np.uint8, border, at + key_length), offsets), entries
+
+
 class Branch(NamedTuple):
     """A branch of numbers or bools, and where its baskets are."""
 
@@ -38,8 +78,8 @@ class Branch(NamedTuple):
     seeks: np.ndarray
     lengths: np.ndarray
     """Of the baskets that stand by themselves, keys included."""
-    embedded: tuple[Any, ...] = ()
-    """uproot's baskets of the last ones, which stand in the tree's metadata."""
+    embedded: tuple[Embedded, ...] = ()
+    """The last ones, where these stand in the tree's metadata."""
     setting: int = 0
     """Of the compression, as ROOT writes it."""
     stored: int = 0
@@ -55,8 +95,8 @@ class Basket(NamedTuple):
     stop: int
     """Its events."""
     extent: Extent
-    embedded: Any
-    """uproot's basket where it stands in the tree's metadata rather than by itself."""
+    embedded: Embedded | None
+    """Where it stands in the tree's metadata rather than by itself."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +110,8 @@ class Baskets:
     seeks: np.ndarray
     lengths: np.ndarray
     """All int64; of the baskets that stand by themselves, which come first."""
-    embedded: tuple[Any, ...]
-    """uproot's baskets of the others."""
+    embedded: tuple[Embedded, ...]
+    """The others."""
 
     def __len__(self) -> int:
         return len(self.numbers)

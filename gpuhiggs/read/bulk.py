@@ -181,8 +181,9 @@ class _Reader:
 
     def _decode_embedded(self, name: str, column: Column, number: int) -> None:
         basket = column.baskets[number]
+        assert basket.embedded is not None
         try:
-            content = embedded(basket)
+            content = embedded(basket.embedded)
             column.check(number, content.border)
             column.decode(number, content)
         except Exception as error:

@@ -25,6 +25,7 @@ import numpy as np
 import xxhash
 
 from ..errors import FileError
+from . import memory
 
 _MAGIC = b"GHcolmn1"
 _START = struct.Struct("<8sIQ")
@@ -106,7 +107,7 @@ class Stored:
         if all(stored == size for stored, size, _ in blocks):
             values = np.frombuffer(self._raw[self._begin :], dtype, self.header["size"])
         else:
-            values = np.empty(self.header["size"], dtype)
+            values = memory.empty(self.header["size"], dtype)
         out = values.view(np.uint8).data if values.size else memoryview(b"")
         tasks: list[Task] = []
         at, to = self._begin, 0

@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .baskets import Branch
+from ..errors import FileError
+from . import baskets
+from .baskets import Branch, Embedded
 
 _COUNTED = 0x40000000
 _NEW_CLASS = 0xFFFFFFFF
@@ -40,13 +42,23 @@ _DTYPES = {
     "TLeafL": (">i8", ">u8"), "TLeafF": (">f4", ">f4"), "TLeafD": (">f8", ">f8"),
 }  # fmt: skip
 """Of a leaf's class, signed and unsigned."""
+_VECTORS = {
+    "bool": "?", "char": "i1", "unsigned char": "u1", "short": ">i2", "unsigned short": ">u2", "int": ">i4",
+    "unsigned int": ">u4", "long": ">i8", "unsigned long": ">u8", "Long64_t": ">i8", "ULong64_t": ">u8",
+    "float": ">f4", "double": ">f8",
+}  # fmt: skip
+"""Of the values of a ``std::vector``, by their name in C++."""
+_ELEMENT = struct.Struct(">IH4i")
+"""fCheckSum, fClassVersion, fID, fType, fStreamerType, fMaximum of a TBranchElement."""
+_NOT_SPLIT, _WHOLE = 0, -1
+"""fType and fStreamerType of a branch that holds its object as a whole."""
 
 
 class _Strange(Exception):  # noqa: N818
     """Something that the parser does not know."""
 
 
-_NOT_UNDERSTOOD = (_Strange, struct.error, LookupError, ValueError, RecursionError)
+_NOT_UNDERSTOOD = (_Strange, FileError, struct.error, LookupError, ValueError, RecursionError)
 
 
 class _Object(NamedTuple):
@@ -64,6 +76,7 @@ class _Leaf(NamedTuple):
     name: str
     dtype: np.dtype[Any]
     counter: str | None
+    vector: bool = False
 
 
 class _Detail(NamedTuple):
@@ -77,6 +90,7 @@ class _Detail(NamedTuple):
     edges: np.ndarray
     seeks: np.ndarray
     lengths: np.ndarray
+    embedded: tuple[Embedded, ...]
 
 
 class Metadata:
@@ -227,10 +241,46 @@ class Metadata:
             raise _Strange
         return _Leaf(name, np.dtype(_DTYPES[one.kind][unsigned]), counted)
 
+    def _vector(self, at: int, stop: int) -> np.dtype[Any]:
+        """Return what the elements of a vector are, from the members that a TBranchElement adds to a TBranch."""
+        names = []
+        for _ in range(3):  # fClassName, fParentName, fClonesName
+            name, at = self._string(at)
+            names.append(name)
+        _, _, _, kind, streamer, _ = _ELEMENT.unpack_from(self._raw, at)
+        count, at = self._any(at + _ELEMENT.size)
+        count_2, at = self._any(at)
+        element = names[0].removeprefix("vector<").removesuffix(">")
+        strange = kind != _NOT_SPLIT or streamer != _WHOLE or names[1:] != ["", ""] or count or count_2 or at != stop
+        if strange or names[0] != f"vector<{element}>":
+            raise _Strange
+        return np.dtype(_VECTORS[element])
+
+    def _vector_leaf(self, one: _Object, dtype: np.dtype[Any]) -> _Leaf:
+        """Parse the leaf of a vector."""
+        if one.kind != "TLeafElement":
+            raise _Strange
+        _, at, _ = self._counted(one.start)
+        _, at, end = self._counted(at)
+        name, title, at = self._named(at)
+        length = _LEAF.unpack_from(self._raw, at)[0]
+        counter, at = self._any(at + _LEAF.size)
+        if length != 1 or counter is not None or title != name or at != end:
+            raise _Strange
+        return _Leaf(name, dtype, None, vector=True)
+
     def _detail(self, name: str) -> _Detail:
         one = self._branches[name]
         version, at, end = self._counted(one.start)
-        if one.kind != "TBranch" or version not in (12, 13) or end != one.stop:
+        element = None
+        if one.kind == "TBranchElement":
+            if version != 10 or end != one.stop:
+                raise _Strange
+            version, at, end = self._counted(at)
+            element = self._vector(end, one.stop)
+        elif end != one.stop:
+            raise _Strange
+        if version not in (12, 13):
             raise _Strange
         _, _, at = self._named(at)
         at = self._skip(at)  # fill attributes
@@ -246,21 +296,32 @@ class Metadata:
         starts, at = self._array(at, n_most, ">i8")
         seeks, at = self._array(at, n_most, ">i8")
         file, at = self._string(at)
-        if branches or any(held) or len(leaves) != 1 or leaves[0] is None or file or first or at != end:
+        if branches or len(leaves) != 1 or leaves[0] is None or file or first or at != end:
             raise _Strange
-        leaf = self._leaf(leaves[0])
+        leaf = self._leaf(leaves[0]) if element is None else self._vector_leaf(leaves[0], element)
         n = min(n_written, n_most)
+        embedded, more = self._held([one for one in held if one is not None])
         edges = starts[: n + 1]
-        if not 0 < n < n_most or (seeks[:n] <= 0).any() or edges[-1] != entries or entries != self.entries:
+        if not 0 <= n < n_most or (seeks[:n] <= 0).any():
             raise _Strange
-        return _Detail(name, leaf, setting, stored, size, edges, seeks[:n], lengths[:n])
+        edges = np.append(edges, edges[-1] + np.cumsum(np.array(more, np.int64)))
+        if len(edges) < 2 or edges[-1] != entries or entries != self.entries:
+            raise _Strange
+        return _Detail(name, leaf, setting, stored, size, edges, seeks[:n], lengths[:n], embedded)
+
+    def _held(self, objects: list[_Object]) -> tuple[tuple[Embedded, ...], list[int]]:
+        """Return the baskets that the branch holds itself, and the number of entries of each."""
+        if any(one.kind != "TBasket" for one in objects):
+            raise _Strange
+        found = [baskets.embedded(self._raw[one.start : one.stop]) for one in objects]
+        return tuple(basket for basket, _ in found), [entries for _, entries in found]
 
     def branch(self, name: str) -> Branch | None:
         """Return how a branch lies in its baskets; None: uproot is to say."""
         try:
             one = self._detail(name)
             counter = None if one.leaf.counter is None else self._detail(one.leaf.counter)
-            if counter is not None and (counter.leaf.counter is not None or counter.leaf.name != counter.name):
+            if counter is not None and (counter.leaf[2:] != (None, False) or counter.leaf.name != counter.name):
                 return None
         except _NOT_UNDERSTOOD:
             return None
@@ -270,7 +331,7 @@ class Metadata:
 
 def _branch(one: _Detail, counter: Branch | None) -> Branch:
     return Branch(
-        one.name, one.leaf.dtype, counter, False, one.edges, one.seeks, one.lengths, (),
+        one.name, one.leaf.dtype, counter, one.leaf.vector, one.edges, one.seeks, one.lengths, one.embedded,
         one.setting, one.stored, one.size,
     )  # fmt: skip
 

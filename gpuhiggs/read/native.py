@@ -27,6 +27,7 @@ import xxhash
 import zstandard
 
 from ..kernels.launch import Loop, compiled_loop
+from . import memory
 from .codecs import Workspace
 from .compiled import SPAN
 
@@ -159,7 +160,7 @@ def added(counts: np.ndarray) -> np.ndarray | None:
     width = counts.dtype.itemsize
     if not works() or width not in (1, 2, 4):
         return None
-    offsets, seen = np.empty(counts.size + 1, np.int64), np.zeros(1, np.int64)
+    offsets, seen = memory.empty(counts.size + 1, np.int64), np.zeros(1, np.int64)
     counts = np.ascontiguousarray(counts)
     addresses = [np.uint64(one.ctypes.data) for one in (counts, offsets, seen)]
     compiled_loop(_OFFSETS)(0, counts.size, 0, addresses[0], width, *addresses[1:])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..errors import FileError
-from . import pages
+from . import memory, pages
 from .fetching import decode_all
 from .pages import ENCODINGS, Encoding, Page
 from .source import Extent
@@ -244,7 +244,7 @@ class NtupleTable:
             for cluster, first, stop in ranges:
                 pieces.append(_Piece(column, cluster, first, stop, at))
                 at += stop - first
-            arrays[column] = np.empty(at, self._encoding(column).dtype.newbyteorder("="))
+            arrays[column] = memory.empty(at, self._encoding(column).dtype.newbyteorder("="))
         tasks = [(piece, page) for piece in pieces for page in self._covering(piece)]
 
         def decode(i: int, raw: memoryview) -> None:

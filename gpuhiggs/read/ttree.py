@@ -13,7 +13,7 @@ from uproot import AsDtype, AsJagged
 
 from ..errors import FileError
 from . import blocks, bulk, metadata
-from .baskets import Branch
+from .baskets import Branch, Embedded
 from .fetching import damaged
 from .source import Extent
 from .table import Volume
@@ -150,7 +150,7 @@ def _is_numbers(interpretation: Any) -> bool:
 def _branch(branch: Any, dtype: np.dtype[Any], counter: Branch | None = None, *, vector: bool = False) -> Branch:
     edges = np.asarray(branch.entry_offsets, np.int64)
     seeks, lengths = (np.asarray(branch.member(name), np.int64) for name in ("fBasketSeek", "fBasketBytes"))
-    embedded = tuple(branch.embedded_baskets)
+    embedded = tuple(Embedded(basket.data, basket.byte_offsets) for basket in branch.embedded_baskets)
     n_free = len(edges) - 1 - len(embedded)
     totals = (int(branch.member(name)) for name in ("fCompress", "fZipBytes", "fTotBytes"))
     return Branch(branch.name, dtype, counter, vector, edges, seeks[:n_free], lengths[:n_free], embedded, *totals)

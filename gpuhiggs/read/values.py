@@ -14,8 +14,8 @@ import awkward as ak
 import numpy as np
 
 from ..errors import FileError
-from . import blocks
-from .baskets import Basket, Baskets, Header
+from . import blocks, memory
+from .baskets import Baskets, Embedded, Header
 from .native import Piece
 
 _OFFSET = np.dtype(">i4")
@@ -52,10 +52,10 @@ class Content(NamedTuple):
     """The offsets of an embedded basket, from the first value."""
 
 
-def embedded(basket: Basket) -> Content:
+def embedded(basket: Embedded) -> Content:
     """Return the content of a basket that stands in the tree's metadata."""
-    raw = np.ascontiguousarray(basket.embedded.data).view(np.uint8)
-    return Content(raw, len(raw), 0, basket.embedded.byte_offsets)
+    raw = np.ascontiguousarray(basket.data).view(np.uint8)
+    return Content(raw, len(raw), 0, basket.byte_offsets)
 
 
 def decompressed(header: Header, basket: memoryview) -> Content:
@@ -123,7 +123,7 @@ class Numbers:
 
     def allocate(self) -> None:
         """Make room."""
-        self._content = np.empty(self._last - self._first, self._dtype.newbyteorder("="))
+        self._content = memory.empty(self._last - self._first, self._dtype.newbyteorder("="))
 
     def pieces(self) -> np.ndarray:
         """Return what is known of each basket that is not embedded: int64 of shape (baskets, fields of ``Piece``)."""
@@ -257,7 +257,7 @@ class Vectors:
             raise FileError(msg)
         kept = np.ones(int(edges[-1] - edges[0]), np.bool_)
         kept[headers - edges[0]] = False
-        values = np.empty(int(counts.sum()), self._dtype.newbyteorder("="))
+        values = memory.empty(int(counts.sum()), self._dtype.newbyteorder("="))
         _copy(content.raw[edges[0] : edges[-1]][kept], self._dtype, values)
         self._parts[number] = counts, values
 

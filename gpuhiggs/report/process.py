@@ -12,7 +12,7 @@ from .. import backend, backgrounds, engine, skim
 from ..config import RunConfig
 from ..engine.ledger import Ledger
 from ..errors import InputError
-from ..read import ColumnCache
+from ..read import ColumnCache, proxy
 from . import progress, run_folder, workforce
 from .stages import EVENTS, Stages
 
@@ -56,6 +56,8 @@ def run(
         check(config)
     backgrounds.check(config)
     skim.require(config)
+    if (warning := proxy.check(path for dataset in config.datasets for path in dataset.files)) is not None:
+        console.print(f"[yellow]{escape(warning)}", highlight=False)
     there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:

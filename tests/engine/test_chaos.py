@@ -26,13 +26,15 @@ from gpuhiggs.config import RunConfig
 from gpuhiggs.engine.ledger import Ledger
 
 DRIVER = """
-import os, sys
+import faulthandler, os, sys
 from pathlib import Path
 from gpuhiggs import cluster, config, engine
 from gpuhiggs.engine.ledger import Ledger
 
 if __name__ == "__main__":
     folder = Path(sys.argv[2])
+    hung = (folder / "hung").open("w")
+    faulthandler.dump_traceback_later(240, file=hung, exit=True)  # says where; a slow machine alone takes a minute
     loaded = config.load(Path(sys.argv[1]))
     with Ledger(folder / "ledger") as ledger, cluster.local(2) as client:
         pids = client.run(os.getpid)
@@ -40,6 +42,7 @@ if __name__ == "__main__":
         tally = engine.run(loaded, cluster.mapper(client), ledger=ledger)
     (folder / "digest").write_text(tally.counts.digest())
     (folder / "failed").write_text("\\n".join(failure.path for failure in tally.failures))
+    faulthandler.cancel_dump_traceback_later()
 """
 
 N_FILES = 14
@@ -101,7 +104,7 @@ def disturb(folder: Path, output: Path, process: subprocess.Popen[bytes], dice: 
             path.with_suffix(".away").rename(path)
         elif what == "second client" and process.poll() is None:
             second = start(folder, output)
-            second.wait(60)
+            second.wait(300)
     if process.poll() is None:
         kill_group(process)
 
@@ -125,6 +128,7 @@ def undisturbed(chaos: tuple[Path, RunConfig]) -> str:
     return tally.counts.digest()
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", ROUNDS)
 def test_chaos(chaos: tuple[Path, RunConfig], undisturbed: str, tmp_path: Path, seed: int) -> None:
     folder, _ = chaos
@@ -135,7 +139,7 @@ def test_chaos(chaos: tuple[Path, RunConfig], undisturbed: str, tmp_path: Path, 
         tear(tmp_path, dice)
     for name in ("digest", "failed"):
         (tmp_path / name).unlink(missing_ok=True)
-    assert start(folder, tmp_path).wait(120) == 0
+    assert start(folder, tmp_path).wait(300) == 0, (tmp_path / "hung").read_text()
     assert (tmp_path / "digest").read_text() == undisturbed
     assert [Path(path).name for path in (tmp_path / "failed").read_text().splitlines()] == ["corrupt.root"]
 

@@ -147,8 +147,12 @@ def test_refused_measurements(change: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("decay", "uu", "ours: a: no scaling rule for decay 'uu'; known: bb"),
-        ("production", {"ggX": 1.0}, "ours: a: no scaling rule for production 'ggX'; known: ggH"),
+        ("decay", "uu", r"ours: a: no scaling rule for decay 'uu'; known: bb"),
+        (
+            "production",
+            {"ggX": 1.0},
+            r"ours: a: no scaling rule for production 'ggX'; known: ggH",
+        ),
     ],
 )
 def test_no_scaling_rule(field: str, value: object, message: str) -> None:
