@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from .. import config as configuration
-from ..config import ClassifierConfig, ProcessStyle, RunConfig
+from ..config import ProcessStyle, RunConfig
 from ..config.fit import ModelConfig
 from ..config.frozen import Model
 from ..simulate import SimulatedSample
@@ -35,8 +35,6 @@ class Analysis(Model):
     short: str
     """What the command line calls it."""
     selection: str
-    classifier: ClassifierConfig | None = None
-    """What divides the model's channels by its score; none if not given."""
     skim: Literal["diphotons", "electrons_and_muons"] | None = None
     """What the pseudo-data keep of all events; all of them if not given."""
     samples: dict[str, SampleConfig] = Field(min_length=1)
@@ -57,8 +55,6 @@ def run_config(analysis: Analysis, templates: dict[str, SimulatedSample], data: 
     selection = configuration.shipped_selection(analysis.selection)
     paths = [path for primary in selection["triggers"].values() for path in primary if path in PATHS]
     selection["triggers"] = {"all": paths}  # of those that are simulated; pseudo-data is one data set, whatever fired
-    if analysis.classifier is not None:
-        selection["classifier"] = analysis.classifier.model_dump(exclude_unset=True)
     datasets: list[dict[str, Any]] = [
         {
             "name": name,

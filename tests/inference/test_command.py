@@ -136,6 +136,8 @@ def test_several_parameters_of_interest_of_a_card(
         (("--unfold", "nu=3"), "--unfold of nu, expected each of mu with its prediction"),
         (("--minimiser", "best"), "minimiser 'best', expected one of newton, minuit"),
         (("--asimov", "--postfit-asimov"), "--asimov and --postfit-asimov: expected one of them"),
+        (("--plots", "/proc/none/plots"), "/proc/none/plots: cannot be made: No such file"),
+        (("--json", "none/fit.json"), "none/fit.json: cannot be written: there is no folder none"),
         (("--measurement", "m"), "--measurement and --patch are for a pyhf workspace"),
         (("--mass", "125"), "--mass 125: "),
         (("--impact",), "No such option: --impact"),
@@ -151,7 +153,8 @@ def test_bad_input_is_one_message(
 ) -> None:
     output = tmp_path / "fit.json"
     paths = [] if arguments[0].endswith(".json") else [str(workspace)]
-    status = run(monkeypatch, "fit", *paths, *arguments, "--json", str(output))
+    written = () if "--json" in arguments else ("--json", str(output))
+    status = run(monkeypatch, "fit", *paths, *arguments, *written)
     seen = capsys.readouterr()
     assert words in seen.err + seen.out
     assert status == 2
