@@ -207,3 +207,9 @@ def test_own_results_keep_their_theory_once() -> None:
     assert with_own < combine("mu", [atlas, bare]).parameters["mu"].error
     errors = np.array([alone.error, combine("mu", [atlas]).parameters["mu"].error])
     assert with_own == pytest.approx((errors**-2.0).sum() ** -0.5, rel=0.03)
+
+
+def test_the_sm_in_a_plane_is_where_the_model_is_the_sm() -> None:
+    problem = prepare("kappa-vf", [published("atlas-run2")])
+    found = plane(problem, "kappa_V", np.array([0.95, 1.0]), "kappa_F", np.array([1.0]))
+    assert found.rise_sm == pytest.approx(found.rise[0, 1], abs=1e-4)
