@@ -27,7 +27,7 @@ from . import (
     posterior,
     pulls,
 )
-from .figure import Block, Missing, Section
+from .figure import Block, Figure, Missing, Section
 from .record import Record
 from .statistics import Statistics
 
@@ -130,7 +130,7 @@ def write(answer: Answer | PeakAnswer, folder: Path) -> list[str]:
 
 
 def _distinct(blocks: Sequence[Block]) -> list[Block]:
-    """Number the figures whose name another before them has: two scans of one parameter."""
+    """Give a number to figures that are called as one before them: two scans of one parameter."""
     seen: Counter[str] = Counter()
     made: list[Block] = []
     for block in blocks:
