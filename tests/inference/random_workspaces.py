@@ -57,7 +57,7 @@ def _sample(channel: str, name: str, n_bins: int, kinds: set[str], generator: np
     def factor(low: float, high: float) -> float:
         return float(generator.uniform(low, high))
 
-    def sides(width: float) -> dict[str, tuple[float, ...]]:
+    def sides(width: float) -> dict[str, Any]:
         """Templates nearly opposite to each other: where both lie on one side, there may be two minima."""
         bend = generator.uniform(-width, width, n_bins)
         changes = {"up": bend, "down": -bend * generator.uniform(0.7, 1.3, n_bins)}
