@@ -16,6 +16,7 @@ from .likelihood import Likelihood, Minima
 from .measurements import Array, Measurements, Supplement, check_overlap
 from .model import Model
 from .models import find
+from .strength_models import mu
 
 CL95 = float(stats.chi2.isf(0.05, 1))
 """3.84: how far -2 ln L rises at a limit on one parameter at 95 %."""
@@ -35,7 +36,7 @@ class Estimate:
         Where -2 ln L, all else profiled, has risen by 1: `minus` is negative. Where a bound comes first, the distance
         to it. None if neither was found.
     upper_95, lower_95
-        Limit at 95 %, for parameters whose SM value is an end of their range.
+        Limits at 95 %, for parameters whose SM value is an end of their range, and for κ_λ.
     at_bound
         The value is at a bound: its errors are no Gaussian ones.
     """
@@ -147,6 +148,13 @@ class Problem:
         """Return -2 ln L of the SM at its central cross sections."""
         reference = Likelihood(None, self.inputs, signal_theory=self.model.compare)
         return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
+
+    def standard_profiled(self) -> float:
+        """Return -2 ln L of the SM with the nuisances of the model profiled: to compare it with the model's points."""
+        model = self.model
+        standard = replace(mu(self.inputs), production_theory=model.production_theory, decay_theory=model.decay_theory)
+        likelihood = Likelihood(standard, self.inputs)
+        return float(likelihood.minimise(np.ones((1, 1)), (0,)).twice_nll[0])
 
     def at_bound(self, x: Array) -> list[int]:
         """Return the positions of the parameters of a point, shape (parameters,), that are at a bound."""
@@ -304,9 +312,11 @@ def _estimates(
         error = errors[i] if minus is None or plus is None else (minus + plus) / 2
         limits = {}
         if i in far:
-            side = far[i][1] if parameter.limit == "upper" else far[i][0]
-            sign = 1 if parameter.limit == "upper" else -1
-            limits[f"{parameter.limit}_95"] = None if side is None else float(x[i] + sign * side)
+            down, up = far[i]
+            if parameter.limit != "lower":
+                limits["upper_95"] = None if up is None else float(x[i] + up)
+            if parameter.limit != "upper":
+                limits["lower_95"] = None if down is None else float(x[i] - down)
         parameters[parameter.name] = Estimate(
             float(x[i]), float(error), None if minus is None else -minus, plus, at_bound=i in at_bound, **limits
         )

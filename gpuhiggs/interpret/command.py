@@ -93,7 +93,7 @@ def run(
 
 
 def _posterior(problem: Problem, console: Console) -> Posterior:
-    """Sample by weights, and by NUTS where too few of them count: at bounds, along flat directions."""
+    """Sample by weighted points, and by NUTS where too few of them count: where the posterior has several parts."""
     with contextlib.suppress(RunError):
         drawn = weighted(problem)
         if drawn.converged:
@@ -149,7 +149,7 @@ def _tell(console: Console, found: dict[str, Any]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, estimate in found["parameters"].items():
         numbers = ["" if (v := estimate[key]) is None else f"{v:.4g}" for key in ("value", "error", "minus", "plus")]
-        limit = "".join(
+        limit = ", ".join(
             f"{sign} {estimate[key]:.4g}" for key, sign in (("upper_95", "<"), ("lower_95", ">")) if key in estimate
         )
         table.add_row(name, *numbers, limit)
