@@ -65,5 +65,7 @@ class MissingExtraError(InputError):
 def choices(name: object, known: Iterable[str]) -> str:
     """Return the end of a message about a name that is not among those known: which there are, and the likely one."""
     names = list(known)
-    close = [other for other in names if other.startswith(f"{name}-")] or difflib.get_close_matches(str(name), names, 1)
+    folded = {other.lower(): other for other in names}
+    close = [other for other in names if other.startswith(f"{name}-")]
+    close = close or [folded[near] for near in difflib.get_close_matches(str(name).lower(), folded, 1)]
     return f"known: {', '.join(names)}" + (f"; did you mean {close[0]!r}?" if close else "")

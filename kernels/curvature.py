@@ -23,7 +23,7 @@ def profiled_curves(kind, n, m, e, x, x0, width, floor):
     if kind == ADDED and rate <= 0.0:  # x = -m/e
         return 1.0 / (e * e), (2.0 * x - x0) / (e * e), x * (3.0 * x - 2.0 * x0) / (e * e)
     curve = poisson_curve(n, rate, floor)
-    if kind == SCALED and (x <= -1.0 / width or x >= 9.0 / width):  # the pull does not move
+    if kind == SCALED and (m + x0 * e <= floor or x <= -1.0 / width or x >= 9.0 / width):  # the pull does not move
         return curve, curve * x, curve * x * x
     slope = (x0 - x) / e  # at the best x: x - x₀ + e f' = 0
     across, along, own = curve * e, slope + curve * x * e, curve * e * e + 1.0

@@ -56,6 +56,9 @@ def best_rate(n, m, e, x0):
 @scalar
 def profile(kind, n, m, e, x0, width, floor):
     """Best pull of a profiled bin, its term in -ln L and the slope by ν."""
+    if kind == SCALED and m + x0 * e <= floor:  # a factor of 0 is no way out of a negative yield
+        value, slope = poisson_term(n, m + x0 * e, floor)
+        return x0, value, slope
     rate = best_rate(n, m, e, x0)
     x = x0 + e * (n / rate - 1.0) if rate > 0.0 else -m / e
     if kind == SCALED and (x < -1.0 / width or x > 9.0 / width):  # the factor 1 + width·x stays within 0 and 10

@@ -69,6 +69,9 @@ class TrainingConfig(Model):
     """Only events with a mass in this range are trained on."""
     categories: str | None = None
     """Only events in categories that match this pattern, such as ``"SR *"``, are trained on."""
+    resolution: str | None = None
+    """A column with the resolution of the mass: signal events weigh its inverse in training, as a peak of that width is
+    worth over a smooth background. It need not be an input."""
     parts: int = Field(default=3, ge=1, le=8)
     """Parts of a category whose boundaries are optimised."""
     peak: tuple[float, float] | None = None
@@ -108,6 +111,8 @@ class Events(NamedTuple):
         The column of the sculpting check; zeros without one.
     fold
         The fold of each event.
+    width
+        The resolution of the mass, whose inverse signal events weigh in training; ones without it.
     """
 
     values: Floats
@@ -115,6 +120,7 @@ class Events(NamedTuple):
     weight: Floats
     mass: Floats
     fold: Ints
+    width: Floats
 
     def take(self, mask: NDArray[Any]) -> Events:
         """Return some of the events."""
@@ -142,12 +148,16 @@ def check(events: Events, config: TrainingConfig) -> Events:
     Raises
     ------
     InputError
-        For a class without events, an input that is NaN or infinite, a negative weight that is not provided for.
+        For a class without events, an input that is NaN or infinite, a resolution that is not positive, a negative
+        weight that is not provided for.
     """
     bad = ~np.isfinite(events.values)
     if bad.any():
         event, column = np.argwhere(bad)[0]
         msg = f"training: input {config.inputs[column]!r} of event {event} is {events.values[event, column]}"
+        raise InputError(msg)
+    if (wrong := np.flatnonzero(~(np.isfinite(events.width) & (events.width > 0)))).size:
+        msg = f"training: the resolution of event {wrong[0]} is {events.width[wrong[0]]}, expected a positive number"
         raise InputError(msg)
     negative = events.weight < 0
     if negative.any():
@@ -206,7 +216,7 @@ def fit(events: Events, config: TrainingConfig) -> Classifier:
 
 def training_weights(events: Events, n_classes: int, balance: bool) -> Floats:
     """Scale weights to a mean of one; where asked, all classes to the same sum."""
-    weight = events.weight.astype(np.float64).copy()
+    weight = events.weight / np.where(events.label == 0, events.width, 1.0)
     if balance:
         sums = np.bincount(events.label, weights=weight, minlength=n_classes)
         weight /= sums[events.label]

@@ -82,7 +82,7 @@ def fit(
     import rich
 
     from ..inference import command
-    from ..inference.answer import write_json
+    from ..inference.answer import check_output, write_json
 
     options = command.Options(
         poi=tuple(poi or ()), scan=tuple(scan or ()), toys=toys, asimov=asimov, postfit_asimov=postfit_asimov,
@@ -91,6 +91,7 @@ def fit(
         unfold=tuple(unfold or ()), treat=tuple(treat or ()), minimiser=minimiser,  # type: ignore[arg-type]
         mass=mass, measurement=measurement, patch=patch, seed=seed,
     )  # fmt: skip
+    check_output(json, plots)
     answer = command.answer(paths, options)
     if json is not None:
         write_json(answer.to_json(), json)

@@ -21,7 +21,7 @@ from ..read import ColumnCache
 from . import inspection, processing
 from .books import Books, Progress
 from .ledger import Ledger
-from .preparation import fingerprint, prepare
+from .preparation import Prepared, fingerprint, prepare
 from .tally import Failure, FileInfo, ListedFile, Partial, Tally, WorkItem
 from .work import Lost, Mapper, of, serially
 
@@ -72,6 +72,20 @@ def is_transient(error: Exception) -> bool:
     return isinstance(error, FileError | DeviceLostError) or not isinstance(error, GpuhiggsError)
 
 
+def require(config: RunConfig) -> list[Prepared]:
+    """Return what the work items of each dataset share; what is wrong with it is known before anything is written.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration does not fit its channel, or a correction or table cannot be used.
+    """
+    json = Job.of(config).config_json
+    for table in {config.luminosity_table, *(dataset.luminosity_table for dataset in config.datasets)} - {None}:
+        luminosity.load(str(table))
+    return [prepare(json, dataset.name) for dataset in config.datasets]
+
+
 def run(
     config: RunConfig,
     mapper: Mapper = serially,
@@ -103,9 +117,7 @@ def run(
         If the kernel's cache or the ledger cannot be written, or more files fail than are allowed to.
     """
     job = Job.of(config, cache)
-    prepared = [prepare(job.config_json, dataset.name) for dataset in config.datasets]
-    for table in {config.luminosity_table, *(dataset.luminosity_table for dataset in config.datasets)} - {None}:
-        luminosity.load(str(table))
+    prepared = require(config)
     try:
         channels.find(config.selection.channel).compile()  # once, before any worker needs it
         calibrated.compile_for(one.variations.calibrations for one in prepared)

@@ -158,14 +158,28 @@ def _with_branches(prepared: Prepared, branches: Branches | None) -> Any:
 
 def _refuse_problems(prepared: Prepared, tables: Any) -> None:
     """Refuse results of which a variation is not known."""
-    if prepared.variations.weights.n_rows or prepared.variations.names.n:
-        moved, (looked_up, unsummed) = int(tables.shifts.problems[0]), tables.weights.problems.tolist()
-        if moved or looked_up or unsummed:
-            msg = (
-                f"{prepared.dataset.name}: variations: {moved} shifts and {looked_up} weights of objects are in no bin "
-                f"of their correction, {unsummed} weights of events cannot be summed"
-            )
-            raise RunError(msg)
+    if not (prepared.variations.weights.n_rows or prepared.variations.names.n):
+        return
+    where = f"{prepared.dataset.name}: variations"
+    moved, (looked_up, unsummed) = int(tables.shifts.problems[0]), tables.weights.problems.tolist()
+    if moved or looked_up:
+        msg = (
+            f"{where}: {moved} shifts and {looked_up} weights of objects are in no bin of their correction "
+            f"({', '.join(_looked_up(prepared))})"
+        )
+        raise RunError(msg)
+    if unsummed:
+        msg = f"{where}: {unsummed} weights of events cannot be summed: they are NaN or too large"
+        raise RunError(msg)
+
+
+def _looked_up(prepared: Prepared) -> list[str]:
+    """Return the names of variations whose values kernels look up."""
+    declared = prepared.config.variations
+    if declared is None:
+        return []
+    shifts = [name for name, shift in declared.shifts.items() if shift.correction is not None or shift.size is not None]
+    return shifts + [name for name, weight in declared.weights.items() if weight.correction is not None]
 
 
 def ranges_of(prepared: Prepared, columns: Any, n_events: int) -> tuple[tuple[int, int], ...]:

@@ -110,6 +110,25 @@ class Answer:
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
+def check_output(file: Path | None, folder: Path | None) -> None:
+    """Refuse, before anything is fitted, a file or folder that could not be written.
+
+    Raises
+    ------
+    InputError
+        The file's folder is none, or the folder cannot be made.
+    """
+    if file is not None and not file.resolve().parent.is_dir():
+        msg = f"{file}: cannot be written: there is no folder {file.parent}"
+        raise InputError(msg)
+    if folder is not None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            msg = f"{folder}: cannot be made: {error.strerror}"
+            raise InputError(msg) from error
+
+
 def write_json(form: Mapping[str, Any], path: Path) -> None:
     """Write the JSON form; NaN and infinity become null. Nothing half-written is left.
 

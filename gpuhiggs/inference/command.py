@@ -77,13 +77,22 @@ def answer(paths: Sequence[Path], options: Options) -> Answer | PeakAnswer:
     if len(paths) != 1:
         msg = f"{' '.join(map(str, paths))}: a peak is fitted alone; gpuhiggs convert makes a datacard of it"
         raise InputError(msg)
-    allowed = {"scan", "set", "freeze"}
+    allowed = {"scan", "set", "freeze", "closure", "seed"}
     asked = {name for name, value in options._asdict().items() if value != Options._field_defaults[name]}
     other = sorted(asked - allowed)
     if other:
-        msg = f"{paths[0]}: of a peak only --scan, --set, --freeze, --json and --plots can be asked, not --{other[0]}"
-        raise InputError(msg.replace("_", "-"))
-    return peak_command.run(paths[0], scan=options.scan, settings=assignments(options.set), freeze=options.freeze)
+        option = "gof" if other[0] == "goodness_of_fit" else other[0].replace("_", "-")
+        known = "--scan, --set, --freeze, --closure, --json and --plots"
+        msg = f"{paths[0]}: of a peak {known} can be asked, not --{option}"
+        raise InputError(msg)
+    return peak_command.run(
+        paths[0],
+        scan=options.scan,
+        settings=assignments(options.set),
+        freeze=options.freeze,
+        closure=options.closure,
+        seed=options.seed,
+    )
 
 
 def run(paths: Sequence[Path], options: Options) -> Answer:
@@ -101,7 +110,11 @@ def run(paths: Sequence[Path], options: Options) -> Answer:
         workspace = frozen(workspace, options.freeze, settings)
     model = flatten(workspace)
     _check(model, settings, options)
-    data = asimov(model, settings) if options.asimov else observed(model, workspace)
+    try:
+        data = asimov(model, settings) if options.asimov else observed(model, workspace)
+    except InputError as error:
+        msg = f"{', '.join(map(str, paths))}: {error}"
+        raise InputError(msg) from error
     start = {name: value for name, value in settings.items() if name not in _held(model)}
     if options.postfit_asimov:
         before = fit(model, data, start=start, minimiser=options.minimiser)

@@ -59,7 +59,13 @@ def load(
     if len(paths) != 1:
         msg = f"{len(paths)} workspaces, expected one; datacards can be combined"
         raise InputError(msg)
-    return _with_pois(_json(paths[0], measurement, patch), poi)
+    try:
+        return _with_pois(_json(paths[0], measurement, patch), poi)
+    except InputError as error:
+        if str(paths[0]) in str(error) or (patch is not None and patch.partition(":")[0] in str(error)):
+            raise
+        msg = f"{paths[0]}: {error}"
+        raise InputError(msg) from error
 
 
 def frozen(workspace: Workspace, names: Sequence[str], settings: Mapping[str, float]) -> Workspace:

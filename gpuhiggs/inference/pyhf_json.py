@@ -154,7 +154,7 @@ def from_pyhf(
                         name=sample["name"],
                         yields=tuple(sample["data"]),
                         modifiers=tuple(
-                            _modifier_from_pyhf(item, channel["name"], norm_code, shape_code)
+                            _modifier_from_pyhf(item, channel["name"], sample["name"], norm_code, shape_code)
                             for item in sample["modifiers"]
                         ),
                     )
@@ -189,9 +189,18 @@ def _modifier_to_pyhf(modifier: Modifier) -> dict[str, Any]:
     return {"name": modifier.parameter, "type": modifier.type, "data": data}
 
 
-def _modifier_from_pyhf(item: Mapping[str, Any], channel: str, norm_code: NormCode, shape_code: ShapeCode) -> Modifier:
+_SIDES = {"normsys": ("hi", "lo"), "histosys": ("hi_data", "lo_data")}
+
+
+def _modifier_from_pyhf(
+    item: Mapping[str, Any], channel: str, sample: str, norm_code: NormCode, shape_code: ShapeCode
+) -> Modifier:
     data: Any = item.get("data")
     name, kind = item["name"], item["type"]
+    for side in _SIDES.get(kind, ()):
+        if not isinstance(data, Mapping) or side not in data:
+            msg = f"channel {channel!r}, sample {sample!r}: {kind} {name!r} has no {side}; it needs both sides"
+            raise InputError(msg)
     if kind == "normfactor":
         return NormFactor(parameter=name)
     if kind == "shapefactor":

@@ -68,7 +68,7 @@ def benchmark(name: str, model: str, values: dict[str, float], inputs: Sequence[
     best = float(problem.best(likelihood).twice_nll[0])
     point = np.array([[values[parameter] for parameter in problem.model.names]])
     there = float(likelihood.minimise(point, range(point.shape[1])).twice_nll[0])
-    standard = problem.standard()
+    standard = problem.standard_profiled()
     lowest = min(best, there)
     level = CL95 if point.shape[1] == 1 else 5.991
     return Benchmark(

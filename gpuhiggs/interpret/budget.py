@@ -41,7 +41,7 @@ def _errors(problem: Problem, **options: bool) -> list[float]:
     best = problem.best(likelihood)
     free = [i for i in range(len(problem.model.parameters)) if i not in problem.held]
     guess = np.zeros(len(problem.model.parameters))
-    guess[free] = np.sqrt(np.diag(likelihood.covariance(best, problem.held)))
+    guess[free] = np.sqrt(np.maximum(np.diag(likelihood.covariance(best, problem.held)), 0.0))
     below, above = crossing(likelihood, best, free, guess, 1.0, held=problem.held)
     errors = guess.copy()
     for i, one, other in zip(free, below, above, strict=True):

@@ -16,6 +16,7 @@ from .likelihood import Likelihood, Minima
 from .measurements import Array, Measurements, Supplement, check_overlap
 from .model import Model
 from .models import find
+from .strength_models import mu
 
 CL95 = float(stats.chi2.isf(0.05, 1))
 """3.84: how far -2 ln L rises at a limit on one parameter at 95 %."""
@@ -35,7 +36,7 @@ class Estimate:
         Where -2 ln L, all else profiled, has risen by 1: `minus` is negative. Where a bound comes first, the distance
         to it. None if neither was found.
     upper_95, lower_95
-        Limit at 95 %, for parameters whose SM value is an end of their range.
+        Limits at 95 %, for parameters whose SM value is an end of their range, and for κ_λ.
     at_bound
         The value is at a bound: its errors are no Gaussian ones.
     """
@@ -148,6 +149,13 @@ class Problem:
         reference = Likelihood(None, self.inputs, signal_theory=self.model.compare)
         return float(reference.minimise(np.empty((1, 0))).twice_nll[0])
 
+    def standard_profiled(self) -> float:
+        """Return -2 ln L of the SM with the nuisances of the model profiled: to compare it with the model's points."""
+        model = self.model
+        standard = replace(mu(self.inputs), production_theory=model.production_theory, decay_theory=model.decay_theory)
+        likelihood = Likelihood(standard, self.inputs)
+        return float(likelihood.minimise(np.ones((1, 1)), (0,)).twice_nll[0])
+
     def at_bound(self, x: Array) -> list[int]:
         """Return the positions of the parameters of a point, shape (parameters,), that are at a bound."""
         low, high = self.model.bounds
@@ -165,7 +173,8 @@ class Problem:
         starts = np.concatenate([starts, likelihood.symmetric().minimise(starts, self.held).points])
         found = likelihood.minimise(starts, self.held)
         k = int(np.argmin(found.twice_nll))
-        return Minima(*(part[k : k + 1] for part in found))
+        lowest = Minima(*(part[k : k + 1] for part in found))
+        return lowest if lowest.converged[0] else likelihood.minimise(lowest.points, self.held, n_steps=5000)
 
 
 def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
@@ -183,7 +192,8 @@ def prepare(model: Model | str, inputs: Sequence[Measurements]) -> Problem:
     if isinstance(model, str):
         model = find(model)(inputs)
     joined = tuple(item.joined(model.names) for item in inputs)
-    notes = [
+    notes = [note for item in joined for note in item.notes]
+    notes += [
         f"{entry.name} of {item.name} joins: it constrains {', '.join(sorted({*entry.joins} & {*model.names}))}"
         for item in joined
         for entry in item.entries
@@ -258,11 +268,11 @@ def describe(problem: Problem, likelihood: Likelihood, best: Minima) -> Combinat
     free = [i for i in range(len(x)) if i not in fixed]
     covariance = likelihood.covariance(best, fixed)
     errors = np.zeros(len(x))
-    errors[free] = np.sqrt(np.diag(covariance))
+    errors[free] = np.sqrt(np.maximum(np.diag(covariance), 0.0))
     parameters = _estimates(problem, likelihood, best, errors, at_bound)
     fitted = len(x) - len(problem.held)
     chi2_sm = problem.standard()
-    scale = np.maximum(np.sqrt(np.diag(covariance)), 1e-100)  # 0: where no rate changes to first order
+    scale = np.maximum(errors[free], 1e-100)  # 0: where no rate changes to first order
     chi2 = float(best.twice_nll[0])
     pulls = dict(zip(theory.NAMES, best.theta[0].round(4).tolist(), strict=False)) if likelihood.n_theta else {}
     return Combination(
@@ -302,9 +312,11 @@ def _estimates(
         error = errors[i] if minus is None or plus is None else (minus + plus) / 2
         limits = {}
         if i in far:
-            side = far[i][1] if parameter.limit == "upper" else far[i][0]
-            sign = 1 if parameter.limit == "upper" else -1
-            limits[f"{parameter.limit}_95"] = None if side is None else float(x[i] + sign * side)
+            down, up = far[i]
+            if parameter.limit != "lower":
+                limits["upper_95"] = None if up is None else float(x[i] + up)
+            if parameter.limit != "upper":
+                limits["lower_95"] = None if down is None else float(x[i] - down)
         parameters[parameter.name] = Estimate(
             float(x[i]), float(error), None if minus is None else -minus, plus, at_bound=i in at_bound, **limits
         )

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import InputError, RunError
-from . import joint_results, models, operators, own_results, smeft
+from . import joint_results, models, operators, smeft
 from .combination import Combination, Estimate, Problem, combine, prepare
-from .measurements import PUBLISHED, Measurements, View, published
+from .measurements import ALSO_CALLED, PUBLISHED, Measurements, View, published
 from .planes import plane
 from .posterior import Posterior, sample, weighted
 
@@ -24,20 +24,24 @@ from .posterior import Posterior, sample, weighted
 def read_inputs(names: Sequence[str], model: str, *, repair: bool = False) -> list[Measurements]:
     """Return the inputs by name: published ones, or folders of the project's own runs, which make one input together.
 
+    Beside measurements without the uncertainties of the SM's prediction, own runs are fitted without them too.
+
     Raises
     ------
     InputError
         If one is neither, or given twice.
     """
+    names = [name if Path(name).is_dir() else ALSO_CALLED.get(name, name) for name in names]
     if twice := {name for name in names if list(names).count(name) > 1}:
         msg = f"data given twice: {', '.join(sorted(twice))}"
         raise InputError(msg)
     view = models.VIEWS.get(model, "strengths")
     own = [Path(name) for name in names if name not in PUBLISHED and Path(name).is_dir()]
     found = [published(name, view, repair=repair) for name in names if Path(name) not in own]
-    if len(own) > 1:
-        found.append(joint_results.load(own))
-    return found + [own_results.load(folder) for folder in own if len(own) == 1]
+    if own:
+        without = any(not item.theory_in_errors for item in found)
+        found.append(joint_results.load(own, without_prediction=without))
+    return found
 
 
 def run(
@@ -89,7 +93,7 @@ def run(
 
 
 def _posterior(problem: Problem, console: Console) -> Posterior:
-    """Sample by weights, and by NUTS where too few of them count: at bounds, along flat directions."""
+    """Sample by weighted points, and by NUTS where too few of them count: where the posterior has several parts."""
     with contextlib.suppress(RunError):
         drawn = weighted(problem)
         if drawn.converged:
@@ -145,7 +149,7 @@ def _tell(console: Console, found: dict[str, Any]) -> None:
         table.add_column(column, justify=justify)  # type: ignore[arg-type]
     for name, estimate in found["parameters"].items():
         numbers = ["" if (v := estimate[key]) is None else f"{v:.4g}" for key in ("value", "error", "minus", "plus")]
-        limit = "".join(
+        limit = ", ".join(
             f"{sign} {estimate[key]:.4g}" for key, sign in (("upper_95", "<"), ("lower_95", ">")) if key in estimate
         )
         table.add_row(name, *numbers, limit)

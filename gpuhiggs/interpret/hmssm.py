@@ -47,7 +47,7 @@ def heavy_mass(m_a: float, tan_beta: float, m_h: float = M_H) -> float:
 def hmssm(inputs: Sequence[Measurements]) -> Model:
     """Return the hMSSM in m_A and tan β; the SM is at m_A → ∞."""
     parameters = (Parameter("m_A", 1000.0, 150.0, 5000.0, limit="lower"), Parameter("tan_beta", 5.0, 1.0, 60.0))
-    m_a, tan = np.meshgrid([250.0, 500.0, 2000.0], [1.5, 5.0, 20.0])
+    m_a, tan = np.meshgrid([250.0, 500.0, 2000.0], [1.2, 2.5, 5.0, 12.0, 40.0])
     starts = np.stack([m_a.ravel(), tan.ravel()], axis=-1)
     return kappa_model(
         "hmssm", "hMSSM", parameters, lambda x: couplings(x[..., 0], x[..., 1]), starts=starts, budget=False

@@ -35,7 +35,7 @@ def crossing(
     """Find how far below and above its best value each parameter lies where -2 ln L has risen by *level*.
 
     Each crossing is bracketed and then closed in on by the secant of the root of the rise, which is nearly a straight
-    line. Where a bound comes first, the distance to the bound is returned.
+    line, and by halves. Where a bound comes first, the distance to the bound is returned.
 
     Parameters
     ----------
@@ -79,41 +79,51 @@ def _search(
     low, f_low = np.zeros(len(t)), np.full(len(t), -root)
     high, f_high = np.full(len(t), np.inf), np.full(len(t), np.nan)
     answer = np.where(room > 0, np.nan, 0.0)
+    last = np.repeat(best.points[:1], len(t), axis=0)
     todo = np.flatnonzero(room > 0)
-    for _ in range(N_STEPS):
+    for step in range(1, N_STEPS + 1):
         if not len(todo):
             break
-        rise = _rise(likelihood, best, index[todo], sides[todo] * t[todo], held)
+        at = x[index[todo]] + sides[todo] * t[todo]
+        lowest, last[todo] = _profiled(likelihood, last[todo], index[todo], at, held)
+        rise = lowest - best.twice_nll[0]
         f = np.sqrt(np.maximum(rise, 0.0)) - root
         below = f < 0
         low[todo], f_low[todo] = np.where(below, t[todo], low[todo]), np.where(below, f, f_low[todo])
         high[todo], f_high[todo] = np.where(below, high[todo], t[todo]), np.where(below, f_high[todo], f)
-        done = (abs(f) < TOLERANCE * root) | (below & (t[todo] >= room[todo]))
+        # -2 ln L jumps where another minimum becomes the lowest: there the bracket closes, and nothing else.
+        closed = high[todo] - low[todo] < TOLERANCE * low[todo]
+        done = (abs(f) < TOLERANCE * root) | (below & (t[todo] >= room[todo])) | closed
         answer[todo[done]] = t[todo[done]]
         todo = todo[~done]
         open_end = np.isinf(high[todo])
         steep = np.clip(root / np.maximum(f_low[todo] + root, 1e-9), 1.2, 4.0)
         with np.errstate(invalid="ignore"):  # of the ends that are still open
             share = np.clip(f_low[todo] / (f_low[todo] - f_high[todo]), 0.05, 0.95)
+            share = share if step % 3 else np.full(len(todo), 0.5)
             inside = low[todo] + share * (high[todo] - low[todo])
         t[todo] = np.minimum(np.where(open_end, t[todo] * steep, inside), room[todo])
     return [None if np.isnan(value) else float(value) for value in answer]
 
 
-def _rise(likelihood: Likelihood, best: Minima, index: Array, shifts: Array, held: Sequence[int]) -> Array:
-    """Return how far -2 ln L has risen where one parameter of each point is shifted and the others follow.
+def _profiled(
+    likelihood: Likelihood, last: Array, index: Array, values: Array, held: Sequence[int]
+) -> tuple[Array, Array]:
+    """Return the lowest -2 ln L of each search, its parameter held at a value and the others free, and where it is.
 
-    They follow from the minimum and from the model's other starting points: the lowest counts.
+    They start from *last* (searches, parameters), where they were before, and from the model's other starting points.
     """
-    starts = best.points[:1]
-    if likelihood.model is not None and likelihood.model.starts is not None:
-        starts = np.concatenate([starts, likelihood.model.starts])
-    points = np.repeat(starts[:, None], len(index), axis=1)
-    rows = np.arange(len(index))
-    points[:, rows, index] = best.points[0, index] + shifts
-    fixed = np.zeros(points.shape, dtype=bool)
-    fixed[:, rows, index] = True
-    fixed[:, :, list(held)] = True
-    n = points.shape[-1]
-    found = likelihood.minimise(points.reshape(-1, n), fixed.reshape(-1, n), tolerance=GAIN).twice_nll
-    return np.asarray(found.reshape(points.shape[:2]).min(axis=0) - best.twice_nll[0])
+    model = likelihood.model
+    others = np.empty((0, last.shape[1])) if model is None or model.starts is None else model.starts
+    points, fixed, owner = [], [], []
+    for row, (position, value) in enumerate(zip(index, values, strict=True)):
+        starts = np.concatenate([last[row : row + 1], others])
+        starts[:, position] = value
+        points.append(np.unique(starts, axis=0))
+        fixed.append(np.zeros(points[-1].shape, dtype=bool))
+        fixed[-1][:, [position, *held]] = True
+        owner += [row] * len(points[-1])
+    found = likelihood.minimise(np.concatenate(points), np.concatenate(fixed), tolerance=GAIN)
+    order = np.lexsort((found.twice_nll, np.array(owner)))
+    first = order[np.unique(np.array(owner)[order], return_index=True)[1]]
+    return found.twice_nll[first], found.points[first]

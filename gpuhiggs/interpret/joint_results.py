@@ -78,8 +78,8 @@ def joint(folders: Sequence[Path]) -> Joint:
     return Joint(runs, join(parts), shares, decays)
 
 
-def fit(found: Joint) -> inference.FitResult:
-    """Fit all strengths of a joint likelihood to its data, or to what is expected.
+def fit(found: Joint, held: Sequence[str] = ()) -> inference.FitResult:
+    """Fit all strengths of a joint likelihood to its data, or to what is expected; nuisances in *held* stay at 0.
 
     Raises
     ------
@@ -89,7 +89,7 @@ def fit(found: Joint) -> inference.FitResult:
     flat = inference.flatten(found.workspace)
     has_data = found.runs[0].part == "observed"
     data = inference.observed(flat, found.workspace) if has_data else inference.asimov(flat)
-    fitted = inference.fit(flat, data, minos=found.names)
+    fitted = inference.fit(flat, data, fixed=dict.fromkeys(held, 0.0), minos=found.names)
     if not fitted.converged:
         folders = ", ".join(str(run.folder) for run in found.runs)
         msg = f"the joint fit of {folders} did not converge: {' '.join(fitted.notes)}"
@@ -97,20 +97,35 @@ def fit(found: Joint) -> inference.FitResult:
     return fitted
 
 
-def load(folders: Sequence[Path]) -> Measurements:
-    """Return the strengths of several runs with their correlation, as a set to combine.
+def load(folders: Sequence[Path], *, without_prediction: bool = False) -> Measurements:
+    """Return the strengths of runs with their correlation, as a set to combine.
+
+    Parameters
+    ----------
+    folders
+        Of finished runs.
+    without_prediction
+        Hold the uncertainties of the SM's prediction (`Run.prediction`): in a combination with measurements that do
+        not contain them, nuisance parameters in common stand for them, and they would count twice.
 
     Raises
     ------
     InputError, RunError
         As `joint` and `fit`.
     """
+    runs = [own_results.read_run(folder) for folder in folders]
+    held = list(dict.fromkeys(name for run in runs for name in run.prediction)) if without_prediction else []
+    if len(runs) == 1 and not held:
+        return own_results.load(folders[0])
     found = joint(folders)
-    return as_measurements(found, fit(found))
+    return as_measurements(found, fit(found, held), held)
 
 
-def as_measurements(found: Joint, fitted: inference.FitResult) -> Measurements:
-    """Return the fitted strengths of a joint likelihood as a set to combine; one that is not determined is left out."""
+def as_measurements(found: Joint, fitted: inference.FitResult, held: Sequence[str] = ()) -> Measurements:
+    """Return the fitted strengths of a joint likelihood as a set to combine; one that is not determined is left out.
+
+    *held* are the nuisance parameters of the SM's prediction that were held in the fit.
+    """
     names = [name for name in found.names if name in fitted.free]
     entries = []
     for name in names:
@@ -128,4 +143,5 @@ def as_measurements(found: Joint, fitted: inference.FitResult) -> Measurements:
     places = [fitted.free.index(name) for name in names]
     covariance = fitted.covariance[np.ix_(places, places)]
     errors = np.sqrt(np.diag(covariance))
-    return own_results.measurements(found.runs, entries, (covariance / np.outer(errors, errors)).tolist())
+    correlation = (covariance / np.outer(errors, errors)).tolist()
+    return own_results.measurements(found.runs, entries, correlation, held)

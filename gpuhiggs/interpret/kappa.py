@@ -15,6 +15,9 @@ from . import sm
 from .measurements import Array, Measurements
 from .tables import load
 
+NO_WIDTH = 1e-12
+"""Γ_H/Γ_H^SM where a fit passes a point without any couplings: branching ratios stay numbers."""
+
 
 class Kappas(NamedTuple):
     """Coupling modifiers, arrays of one shape; 1 is the SM.
@@ -129,7 +132,7 @@ def scaling(kappas: Kappas, sqrt_s: float, m_h: float) -> Scaling:
 def width_ratio(scale: Scaling, m_h: float) -> Array:
     """Return Γ_H/Γ_H^SM, shape (...): the sum of the partial widths, over what invisible and undetected ones leave."""
     visible: Array = scale.width @ sm.branching_ratios(m_h)
-    return visible / (1.0 - scale.invisible - scale.undetected)
+    return np.maximum(visible, NO_WIDTH) / (1.0 - scale.invisible - scale.undetected)
 
 
 def rates(scale: Scaling, inputs: Measurements) -> Rates:

@@ -164,7 +164,7 @@ def kappa_lambda(inputs: Inputs) -> Model:
         decays = [1.0 + (k - 1.0) * C1_DECAY.get(decay, 0.0) / 100.0 for decay in sm.DECAYS]
         return rates(Scaling(np.stack(made, axis=-1), np.stack(decays, axis=-1)), item)
 
-    parameter = Parameter("kappa_lambda", low=-20.0, high=20.0)
+    parameter = Parameter("kappa_lambda", low=-30.0, high=30.0, limit="both")
     starts = np.array([[-5.0], [8.0]])
     return Model(
         "kappa-lambda", "Higgs self-coupling from single-Higgs rates", (parameter,), predict, (1.0,), starts=starts

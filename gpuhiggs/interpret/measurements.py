@@ -21,6 +21,8 @@ Array = npt.NDArray[np.float64]
 View = Literal["strengths", "stxs", "production"]
 
 PUBLISHED = ("atlas-run2", "cms-run2", "lhc-run1", "atlas-run2-80fb", "cms-run2-36fb")
+ALSO_CALLED = {"run1": "lhc-run1", "atlas-cms-run1": "lhc-run1"}
+"""Other names of published sets, as a user may try them."""
 COMPOSITE = {
     "VH": ("WH", "ZH"),
     "tH": ("tHq", "tHW"),
@@ -132,6 +134,8 @@ class Measurements:
         Factor on what the theory nuisances do, for projections.
     view
         Which of a publication's tables the entries are.
+    notes
+        What a reader of a combination has to know of it.
     """
 
     name: str
@@ -147,6 +151,7 @@ class Measurements:
     theory: Array | None = None
     theory_scale: float = 1.0
     view: View = "strengths"
+    notes: tuple[str, ...] = ()
 
     @property
     def values(self) -> Array:
@@ -201,9 +206,9 @@ class Measurements:
             row[[names.index(decay) for decay in parts]] = ratio / ratio.sum()
         return shares
 
-    def _known(self, entry: Entry, what: str, parts: Sequence[str], known: Sequence[str], said: Sequence[str]) -> None:
-        if unknown := [part for part in parts if part not in known]:
-            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; known: {', '.join(said)}"
+    def _known(self, entry: Entry, what: str, parts: Sequence[str], names: Sequence[str], said: Sequence[str]) -> None:
+        if unknown := [part for part in parts if part not in names]:
+            msg = f"{self.name}: {entry.name}: no scaling rule for {what} {unknown[0]!r}; {choices(unknown[0], said)}"
             raise InputError(msg)
 
     def joined(self, parameters: Sequence[str]) -> Measurements:
@@ -310,15 +315,23 @@ def positive_definite(matrix: Array, name: str, *, repair: bool = False, floor: 
     return np.asarray(raised / np.outer(scale, scale))
 
 
-@cache
-def check_known(name: str) -> None:
-    """Raise InputError unless *name* is one of `PUBLISHED`."""
+def check_known(name: str) -> str:
+    """Return the name of one of `PUBLISHED`, which may also be called as `ALSO_CALLED` says.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    """
+    name = ALSO_CALLED.get(name, name)
     if name not in PUBLISHED:
         known = choices(name, PUBLISHED)
         msg = f"unknown data {name!r}: neither a finished run's folder nor published; {known}"
         raise InputError(msg)
+    return name
 
 
+@cache
 def published(name: str, view: View = "strengths", *, repair: bool = False) -> Measurements:
     """Return a set of `PUBLISHED` measurements.
 
@@ -327,7 +340,7 @@ def published(name: str, view: View = "strengths", *, repair: bool = False) -> M
     InputError
         If there is none of that name.
     """
-    check_known(name)
+    name = check_known(name)
     return read(name, load(name), view, repair=repair)
 
 

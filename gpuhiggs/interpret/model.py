@@ -19,8 +19,8 @@ class Parameter(NamedTuple):
     start: float = 1.0
     low: float = -np.inf
     high: float = np.inf
-    limit: Literal["", "upper", "lower"] = ""
-    """Which limit at 95 % is wanted: the SM lies at an end of the parameter's range."""
+    limit: Literal["", "upper", "lower", "both"] = ""
+    """Which limits at 95 % are wanted: the SM lies at an end of the range, or the field quotes an interval."""
     widest: float = np.inf
     """A parameter whose error would by itself be larger than this is not measured by the inputs: it is held."""
 

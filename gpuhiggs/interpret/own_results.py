@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ MODES = {
     "higgs": "inclusive", "signal": "inclusive", "h": "inclusive",
 }  # fmt: skip
 """Production modes by the beginning of a process's name, in lower case."""
+PREDICTION = ("theory_", "QCDscale_", "pdf_", "BR_", "THU_")
+"""How uncertainties of the SM's cross sections and branching ratios are called, here and in the LHC's combinations."""
 
 
 class Run(NamedTuple):
@@ -61,6 +64,22 @@ class Run(NamedTuple):
         model = self.config["model"]
         return any(
             set(entry.get("processes") or ()) & set(model["signals"]) for entry in model.get("normalisations") or ()
+        )
+
+    @property
+    def prediction(self) -> tuple[str, ...]:
+        """Nuisance parameters of the SM's prediction: named as such, on signal processes only, in every channel.
+
+        One that holds for some channels is how events divide among them: an uncertainty of the measurement.
+        """
+        model = self.config["model"]
+        return tuple(
+            entry["parameter"]
+            for entry in model.get("normalisations") or ()
+            if entry["parameter"].startswith(PREDICTION)
+            and not entry.get("channels")
+            and entry.get("processes")
+            and {*entry["processes"]} <= {*model["signals"]}
         )
 
     @property
@@ -137,21 +156,32 @@ def load(folder: Path) -> Measurements:
 
 
 def measurements(
-    runs: Sequence[Run], entries: list[dict[str, Any]], correlation: Sequence[Sequence[float]]
+    runs: Sequence[Run],
+    entries: list[dict[str, Any]],
+    correlation: Sequence[Sequence[float]],
+    without: Sequence[str] = (),
 ) -> Measurements:
-    """Return strengths that runs measure, of shape (N,) with their correlation (N, N), as a set to combine."""
+    """Return strengths that runs measure, of shape (N,) with their correlation (N, N), as a set to combine.
+
+    *without* are the nuisance parameters of the SM's prediction that their errors do not contain.
+    """
     events = dict.fromkeys(event for run in runs for event in _events(run.config, run.part, run.folder))
     content = {
         "title": " + ".join(run.title for run in runs),
         "source": ", ".join(str(run.folder) for run in runs),
         "sqrt_s": 13,
         "m_h": sm.M_H,
-        "theory_in_errors": any(run.theory_in_errors for run in runs),
+        "theory_in_errors": not without and any(run.theory_in_errors for run in runs),
         "events": list(events),
         "strengths": entries,
         "correlation": [list(row[: position + 1]) for position, row in enumerate(correlation)],
     }
-    return read(" + ".join(str(run.folder) for run in runs), content)
+    name = " + ".join(str(run.folder) for run in runs)
+    notes: tuple[str, ...] = ()
+    if without:
+        held = ", ".join(without)
+        notes = (f"{name}: fitted again with {held} held: the uncertainties of the prediction are those of all inputs",)
+    return replace(read(name, content), notes=notes)
 
 
 def _decay(results: dict[str, Any], folder: Path) -> str:

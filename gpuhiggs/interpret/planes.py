@@ -47,7 +47,7 @@ class Plane:
     best
         Where it is lowest, x and y.
     rise_sm
-        Of the SM.
+        Of the SM, theory profiled as everywhere in the plane.
     """
 
     names: tuple[str, str]
@@ -134,7 +134,7 @@ def plane(problem: Problem, x_name: str, x: Array, y_name: str, y: Array) -> Pla
         np.asarray(y, dtype=float),
         (values - lowest).reshape(len(y), len(x)),
         (float(at[positions[0]]), float(at[positions[1]])),
-        problem.standard() - lowest,
+        problem.standard_profiled() - lowest,
     )
 
 

@@ -1,8 +1,7 @@
 """The Bayesian answer: samples of the posterior of couplings or operators.
 
-`sample` draws by NUTS (nutpie, the extra ``bayes``). `weighted` is fast and needs no extra: points of a Student t
-around the best fit, weighed by the posterior over their density; where the posterior is far from such a shape, few of
-them count, and it says so.
+`weighted` is fast and needs no extra: weighted points, all evaluated together (`importance`); where the posterior has
+several separate parts, few of them count, and it says so. `sample` draws by NUTS (nutpie, the extra ``bayes``).
 """
 
 from __future__ import annotations
@@ -15,11 +14,10 @@ import numpy as np
 
 from ..errors import InputError, RunError
 from ..inference import sampling
+from . import importance
 from .combination import Problem
 from .measurements import Array
 
-TAILS = 8.0
-"""Degrees of freedom of the Student t: heavier tails than those of the posterior."""
 NEAR = 8.0
 """A bound closer than this many standard deviations is respected; one beyond them changes nothing."""
 
@@ -93,21 +91,53 @@ class _Density:
         self.size = len(self.free) + self.likelihood.n_theta
 
     def parameters(self, z: Array) -> tuple[Array, Array, Array]:
-        """Return parameters, dx/dz and d ln|dx/dz| / dz at coordinates *z*."""
-        x, slope, jacobian = self.centre + self.scale * z, self.scale.copy(), np.zeros_like(z)
+        """Return parameters, dx/dz and d ln|dx/dz| / dz at coordinates *z*, each of shape (..., free)."""
+        x, jacobian = self.centre + self.scale * z, np.zeros_like(z)
+        slope = np.broadcast_to(self.scale, z.shape).copy()
         b = self.bounded
-        share = 1.0 / (1.0 + np.exp(-np.clip(z[b], -35, 35)))
+        share = 1.0 / (1.0 + np.exp(-np.clip(z[..., b], -35, 35)))
         span = self.high[b] - self.low[b]
-        x[b], slope[b], jacobian[b] = self.low[b] + span * share, span * share * (1 - share), 1 - 2 * share
+        x[..., b], slope[..., b] = self.low[b] + span * share, span * share * (1 - share)
+        jacobian[..., b] = 1 - 2 * share
         return x, slope, jacobian
+
+    def middle(self) -> Array:
+        """Return the coordinates of the best fit, those of a parameter at a bound a little inside."""
+        z = np.zeros(self.size)
+        b = np.flatnonzero(self.bounded)
+        share = np.clip((self.centre[b] - self.low[b]) / (self.high[b] - self.low[b]), 0.02, 0.98)
+        z[b] = np.log(share / (1 - share))
+        z[len(self.free) :] = self.best.theta[0]
+        return z
+
+    def spread(self, z: Array) -> Array:
+        """Return the covariance that the slopes of the rates give at coordinates *z*."""
+        n = len(self.free)
+        x, slope, _ = self.parameters(z[:n])
+        points = self.best.points[:1].copy()
+        points[0, self.free] = x
+        curvature = self.likelihood.normal(points, z[None, n:], self.free, self.likelihood.predictions(points))[1][0]
+        by_z = np.concatenate([slope, np.ones(len(z) - n)])
+        return np.asarray(np.linalg.inv(by_z[:, None] * curvature * by_z + 0.1 * np.eye(len(z))))
+
+    def many(self, z: Array) -> Array:
+        """Return ln of the density at many points, shape (N, coordinates)."""
+        n, found = len(self.free), np.empty(len(z))
+        for block in np.array_split(np.arange(len(z)), max(1, len(z) // 2000)):
+            x, slope, _ = self.parameters(z[block, :n])
+            points = np.repeat(self.best.points[:1], len(block), axis=0)
+            points[:, self.free] = x
+            theta = z[block, n:]
+            residuals = self.likelihood.residuals(self.likelihood.predictions(points), theta)
+            found[block] = -0.5 * ((residuals**2).sum(axis=1) + (theta**2).sum(axis=1))
+            found[block] += np.log(np.maximum(slope[:, self.bounded], 1e-300)).sum(axis=1)
+        return found
 
     def start(self, rng: np.random.Generator) -> Array:
         """Return coordinates near the best fit."""
         z = rng.normal(0.0, 0.3, self.size)
-        b = np.flatnonzero(self.bounded)
-        span = self.high[b] - self.low[b]
-        share = np.clip((self.centre[b] - self.low[b]) / span, 0.02, 0.98)
-        z[b] += np.log(share / (1 - share))
+        n = len(self.free)
+        z[:n] += self.middle()[:n]
         return z
 
     def __call__(self, z: Array) -> tuple[float, Array]:
@@ -171,14 +201,14 @@ def sample(problem: Problem, *, draws: int = 1000, tune: int = 500, chains: int 
 
 
 def weighted(problem: Problem, *, draws: int = 20_000, seed: int = 1) -> Posterior:
-    """Sample the posterior by importance: the same priors as `sample`, in a second.
+    """Sample the posterior by weighted points: the same priors as `sample`, in a second or a few.
 
     Parameters
     ----------
     problem
         What `prepare` returns.
     draws
-        Points of the proposal, all evaluated together; as many come back, drawn by their weights.
+        Points that come back, drawn by their weights.
     seed
         The same seed gives the same samples.
 
@@ -192,43 +222,22 @@ def weighted(problem: Problem, *, draws: int = 20_000, seed: int = 1) -> Posteri
     if draws < 1000:
         msg = f"weighing points of a proposal needs ≥ 1000 draws, got {draws}"
         raise InputError(msg)
-    likelihood = problem.likelihood()
-    best = problem.best(likelihood)
-    names, bounds = problem.model.names, problem.model.bounds
-    free = [i for i in range(len(names)) if i not in problem.held]
-    n = len(free)
-    curvature = likelihood.normal(best.points, best.theta, free, likelihood.predictions(best.points))[1][0]
+    density = _Density(problem)
+    names, n = problem.model.names, len(density.free)
+    middle = density.middle()
     try:
-        spread = np.linalg.inv(np.linalg.cholesky(curvature)).T
+        covariance = density.spread(middle)
+        np.linalg.cholesky(covariance)
     except np.linalg.LinAlgError as error:
-        unknown = ", ".join(names[i] for i in free)
+        unknown = ", ".join(names[i] for i in density.free)
         msg = f"the posterior of {problem.model.name}: the measurements do not determine all of {unknown}"
         raise RunError(msg) from error
-    rng = np.random.default_rng(seed)
-    normal = rng.standard_normal((draws, len(curvature)))
-    stretch = np.sqrt(TAILS / rng.chisquare(TAILS, draws))
-    step = stretch[:, None] * (normal @ spread.T)
-    log_proposal = -0.5 * (TAILS + len(curvature)) * np.log1p(stretch**2 * (normal**2).sum(axis=1) / TAILS)
-    points = np.repeat(best.points, draws, axis=0)
-    points[:, free] += step[:, :n]
-    theta = best.theta + step[:, n:]
-    within = np.all((points >= bounds[0]) & (points <= bounds[1]), axis=1)
-    log_weight = np.full(draws, -np.inf)
-    for block in np.array_split(np.flatnonzero(within), max(1, draws // 2000)):
-        residuals = likelihood.residuals(likelihood.predictions(points[block]), theta[block])
-        log_weight[block] = -0.5 * ((residuals**2).sum(axis=1) + (theta[block] ** 2).sum(axis=1)) - log_proposal[block]
-    log_weight[np.isnan(log_weight)] = -np.inf
-    if not np.isfinite(log_weight.max()):
-        msg = f"the posterior of {problem.model.name}: no point of the proposal lies within the parameters' bounds"
-        raise RunError(msg)
-    weight = np.exp(log_weight - log_weight.max())
-    weight /= weight.sum()
-    ess = float(1.0 / (weight**2).sum())
-    chosen = np.searchsorted(np.cumsum(weight), (np.arange(draws) + rng.random()) / draws).clip(max=draws - 1)
-    samples = points[chosen][:, free]
-    kept = tuple(names[i] for i in free)
-    marginals = {name: _marginal(samples[:, k], None, ess) for k, name in enumerate(kept)}
-    return Posterior(kept, samples[None], marginals, _priors(problem, free), ess >= sampling.MIN_EFFECTIVE)
+    drawn = importance.sample(density.many, middle, covariance, draws=draws, rng=np.random.default_rng(seed))
+    samples = density.parameters(drawn.points[:, :n])[0]
+    kept = tuple(names[i] for i in density.free)
+    marginals = {name: _marginal(samples[:, k], None, drawn.effective) for k, name in enumerate(kept)}
+    converged = drawn.effective >= sampling.MIN_EFFECTIVE
+    return Posterior(kept, samples[None], marginals, _priors(problem, density.free), converged)
 
 
 def _priors(problem: Problem, free: Sequence[int]) -> dict[str, str]:

@@ -114,11 +114,10 @@ def _decay(entry: Entry, inputs: Measurements) -> Polynomial:
         prefix = next(p for p in STXS_PARENTS if entry.name.startswith(p))
         return _mixture([(w, _polynomial("decays", decay)) for decay, w in _decay_mix(STXS_PARENTS[prefix])])
     decays = COMPOSITE_DECAYS.get(entry.decay, (entry.decay,))
-    known = load("smeft")["decays"]
-    if unknown := [decay for decay in decays if decay not in known]:
-        msg = (
-            f"{inputs.name}: {entry.name}: no SMEFT parametrisation of decay {unknown[0]!r}; known: {', '.join(known)}"
-        )
+    of_decays = load("smeft")["decays"]
+    if unknown := [decay for decay in decays if decay not in of_decays]:
+        said = choices(unknown[0], of_decays)
+        msg = f"{inputs.name}: {entry.name}: no SMEFT parametrisation of decay {unknown[0]!r}; {said}"
         raise InputError(msg)
     return _mixture([(sm.branching_ratio(decay, inputs.m_h), _polynomial("decays", decay)) for decay in decays])
 

@@ -34,7 +34,7 @@ def two_higgs_doublet(kind: str, inputs: Sequence[Measurements]) -> Model:
         Parameter("cos_beta_alpha", 0.0, -0.99, 0.99),
         Parameter("tan_beta", 1.0, 0.1, 60.0),
     )
-    cos, tan = np.meshgrid([-0.2, 0.05, 0.3], [0.3, 1.0, 4.0, 20.0])
+    cos, tan = np.meshgrid([-0.2, 0.05, 0.3], np.geomspace(0.15, 50.0, 8))
     return kappa_model(
         f"2hdm-{kind}",
         f"two Higgs doublets, type {kind}",

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 M_TOP = (172.57, 0.29)
 """GeV, pole mass and error; Particle Data Group 2024, direct measurements, quoted from memory."""
 ALPHA_S = (0.1180, 0.0009)
-"""At m_Z; Particle Data Group 2024, quoted from memory."""
+"""At m_Z; Particle Data Group 2024, table of physical constants."""
 
 
 class Instability(NamedTuple):

@@ -14,7 +14,7 @@ from ..errors import InputError
 from ..inference import Budget
 from .figure import Block, Figure, Missing, Table
 from .numbers import Column, Numbers
-from .statistics import Statistics, readable
+from .statistics import Statistics, in_words, readable
 from .style import COLORS, heading
 
 PER_BIN = ("staterror", "binerror")
@@ -63,7 +63,7 @@ def _numbers(found: Budget) -> Numbers:
 def figure(statistics: Statistics, found: Budget) -> Figure:
     """Return the figure of a budget."""
     caption = (
-        f"{statistics.what}. Error of {readable(found.parameter)} by source: groups of nuisance parameters are fixed "
+        f"{statistics.what}. Error of {in_words(found.parameter)} by source: groups of nuisance parameters are fixed "
         "one after the other, each is given the difference in quadrature that this makes, and the rest is statistics."
     )
     return Figure("budget", "Uncertainty budget", caption, partial(_draw, statistics, found), (_numbers(found),))
@@ -91,5 +91,5 @@ def _draw(statistics: Statistics, found: Budget) -> matplotlib.figure.Figure:
 
 def _table(found: Budget) -> Table:
     numbers = _numbers(found)
-    caption = f"Error of {readable(found.parameter)} by source, in the order of the figure."
+    caption = f"Error of {in_words(found.parameter)} by source, in the order of the figure."
     return Table("budget_table", "Uncertainty budget", caption, numbers, frozenset({numbers.rows - 1}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -57,7 +58,7 @@ def run(folders: Sequence[Path], data: Sequence[str], output: Path | None, *, wo
         target.mkdir(parents=True, exist_ok=True)
         sections = parts.drawn(_parts(runs, data), target, workers)
         sections.append(Section("missing", "What is missing", provenance.missing(sections)))
-        path = page.write(target, _head(runs, data), sections)
+        path = page.write(target, _head(runs, data, folders), sections)
     shown = sum(isinstance(block, Picture) for section in sections for block in section.blocks)
     seconds = time.perf_counter() - begin
     console.print(f"Report: {path} ({shown} figures, {seconds:.0f} s)", soft_wrap=True, highlight=False)
@@ -93,7 +94,8 @@ def _is_run(folder: Path) -> bool:
 
 def _parts(runs: Sequence[Record], data: Sequence[str]) -> list[Part]:
     fitted = [one.folder for one in runs if "fit" in one.results]  # one without a fit says nothing of couplings
-    return [*(Part(_of_run, (one, len(runs) > 1)) for one in runs), Part(_of_couplings, (tuple(data), fitted))]
+    of_runs, of_couplings = [Part(_of_run, (one, len(runs) > 1)) for one in runs], Part(_of_couplings, (data, fitted))
+    return [of_couplings, *of_runs] if len(runs) > 1 else [*of_runs, of_couplings]
 
 
 def _of_run(run: Record, several: bool) -> list[Section]:
@@ -120,12 +122,24 @@ def grouped(section: Section, name: str, title: str) -> Section:
     return replace(section, name=f"{name}-{section.name}", group=title, blocks=blocks)
 
 
-def _head(runs: Sequence[Record], data: Sequence[str]) -> Head:
+def _head(runs: Sequence[Record], data: Sequence[str], folders: Sequence[Path]) -> Head:
     if not runs:
         return Head("Higgs couplings", f"Published measurements: {', '.join(data)}.")
     if len(runs) == 1:
         return strength.head(runs[0])
-    answers = [f"{one.title}: {line}" for one in runs for line in strength.answers(one)[:1]]
+    answers = [f"All channels together: {line}" for folder in folders for line in _together(folder)]
+    answers += [f"{one.title}: {line}" for one in runs for line in strength.answers(one.results)[:1]]
     conditions = "; ".join(dict.fromkeys(one.conditions for one in runs))
     titles = " · ".join(dict.fromkeys(one.config.title for one in runs if one.config.title)) or "gpuhiggs"
     return Head(f"{titles}: {len(runs)} channels", f"{conditions}.", answers)
+
+
+def _together(folder: Path) -> list[str]:
+    """Return what a folder of runs says of all of them in one likelihood, if their combination left it there."""
+    if _is_run(folder) or not (folder / RESULTS).is_file():
+        return []
+    try:
+        return strength.answers(json.loads((folder / RESULTS).read_text(encoding="utf-8")))[:1]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        msg = f"{folder / RESULTS}: not the result of a combination: {error}"
+        raise InputError(msg) from error

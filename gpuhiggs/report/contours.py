@@ -19,7 +19,7 @@ from . import rays
 from .figure import Block, Figure, Missing
 from .numbers import Column, Numbers
 from .rays import Contours
-from .statistics import Statistics
+from .statistics import Statistics, in_words
 from .style import COLORS, SIZE, heading
 
 PLANES = 3
@@ -68,8 +68,8 @@ def _contours(model: FlatModel, data: Data, best: FitResult, pair: tuple[str, st
 def _figure(statistics: Statistics, pair: tuple[str, str], found: Contours, best: FitResult) -> Figure:
     a, b = pair
     caption = (
-        f"{statistics.what}. Profile likelihood of {_plain(a)} and {_plain(b)}, all other parameters fitted at each of "
-        f"{len(found.rise)} points along rays from the best fit. "
+        f"{statistics.what}. Profile likelihood of {in_words(a)} and {in_words(b)}, all others fitted at each "
+        f"of {len(found.rise)} points along rays from the best fit. "
         "The lines enclose 68 % and 95 % of both parameters together (−2 Δ ln L = 2.28 and 5.99)."
     )
     if lost := int(np.sum(np.isnan(found.rise))):
@@ -89,13 +89,9 @@ def _figure(statistics: Statistics, pair: tuple[str, str], found: Contours, best
     point = Numbers(
         (Column(a, [best.parameters[a].value], independent=True), Column(b, [best.parameters[b].value])), "best fit"
     )
-    title = f"{_plain(a)} and {_plain(b)}"
+    title = f"{in_words(a)} and {in_words(b)}"
     draw = partial(_draw, statistics, pair, found, best)
     return Figure(f"contour_{a}_{b}", title, caption, draw, (*lines, fitted, point))
-
-
-def _plain(name: str) -> str:
-    return name.replace("mu_", "μ ").replace("_", " ")
 
 
 def _label(name: str) -> str:

@@ -46,10 +46,14 @@ class Column:
     """Whether it says where the others are: the horizontal axis of a figure, the first column of a table."""
     format: str | None = None
     """How a page shows a value, as of :func:`format`; by default two digits of the error, or four digits."""
+    remarks: Sequence[str] = ()
+    """What a page says of a value instead of its errors, such as ``at its bound``; empty where it says nothing."""
 
     def __post_init__(self) -> None:
         n = len(self.values)
-        beside = [("low", self.low), ("high", self.high)] if len(self.low) or len(self.high) else []
+        parts: tuple[tuple[str, Values], ...] = (("low", self.low), ("high", self.high), ("remarks", self.remarks))
+        is_binned = len(self.low) > 0 or len(self.high) > 0
+        beside = [(part, values) for part, values in parts if len(values) or (is_binned and part != "remarks")]
         beside += [(part, getattr(one, part)) for one in self.errors for part in ("plus", "minus")]
         for part, values in beside:
             if len(values) != n:
@@ -197,13 +201,16 @@ def _shown(column: Column, row: int) -> str:
         return "–"
     if isinstance(value, str):
         return value
-    errors = [(_cell(one.plus[row]), _cell(one.minus[row]), one.label) for one in column.errors]
+    remark = column.remarks[row] if len(column.remarks) else ""
+    errors = [] if remark else [(_cell(one.plus[row]), _cell(one.minus[row]), one.label) for one in column.errors]
     known = [(float(p), float(m), label) for p, m, label in errors if p is not None and m is not None]
+    if not value and not any(plus or minus for plus, minus, _ in known):
+        known = []  # nothing is there, with no error: an empty bin
     form = column.format or _form([abs(size) for plus, minus, _ in known for size in (plus, minus) if size])
     several = len(known) > 1
     parts = [_error(plus, minus, form) + (f" ({label})" if several else "") for plus, minus, label in known]
     text = format(value, form) if form else _default(value)
-    return " ".join([_minus(text if text.strip("-+0.") else text.lstrip("-")), *parts])
+    return " ".join([_minus(text if text.strip("-+0.") else text.lstrip("-")), *parts, *([remark] if remark else [])])
 
 
 def _default(value: float) -> str:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from .figure import Missing, Picture, Section, Table, Words
 from .files import write_all
-from .numbers import Numbers, shown
+from .numbers import shown
 from .run_folder import FIGURES, NUMBERS, REPORT, write_text
 
 NUMBER_FORMATS = (("JSON", "json"), ("CSV", "csv"), ("HEPData YAML", "yaml"))
@@ -57,7 +57,8 @@ def page(head: Head, sections: Sequence[Section]) -> str:
         f'<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8"><title>{escape(head.title)}</title>\n'
         f'<meta name="viewport" content="width=device-width, initial-scale=1">\n<link rel="icon" href="data:,">\n'
         f"<style>\n{style}</style></head>\n"
-        f'<body><div class="layout">\n{_header(head)}\n{_navigation(sections)}\n<main>\n{body}\n</main>\n</div></body>'
+        f'<body><a class="skip" href="#content">To the content</a><div class="layout">\n{_header(head)}\n'
+        f'{_navigation(sections)}\n<main id="content">\n{body}\n</main>\n</div></body>'
         "</html>\n"
     )
 
@@ -120,23 +121,29 @@ def _table(table: Table, number: int) -> str:
     caption = f"<strong>Table {number}. {escape(table.title)}.</strong> {escape(table.caption)}"
     kind = ' class="full"' if len(table.numbers.columns) > NARROW else ""
     return (
-        f'<div{kind} id="table-{table.name}"><p class="caption">{caption}</p>'
-        f'<div class="scroll">{_grid(table.numbers, table.marked)}</div>{_links(table.name)}</div>'
+        f'<div{kind} id="table-{table.name}"><p class="caption" id="caption-{table.name}">{caption}</p>'
+        f'<div class="scroll" role="region" tabindex="0" aria-labelledby="caption-{table.name}">'
+        f"{_grid(table)}</div>{_links(table.name)}</div>"
     )
 
 
-def _grid(numbers: Numbers, marked: frozenset[int]) -> str:
-    columns = numbers.columns
+def _grid(table: Table) -> str:
+    columns = table.numbers.columns
     kinds = [
         ' class="text"' if k and all(isinstance(value, str | None) for value in column.values) else ""
         for k, column in enumerate(columns)
     ]
-    head = "".join(f"<th{kind}>{escape(column.header)}</th>" for kind, column in zip(kinds, columns, strict=True))
+    head = "".join(
+        f'<th scope="col"{kind}>{escape(column.header)}</th>' for kind, column in zip(kinds, columns, strict=True)
+    )
     rows = []
     for place, cells in enumerate(zip(*(shown(column) for column in columns), strict=True)):
         row = "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, cells, strict=True))
-        rows.append(f"<tr{' class=marked' if place in marked else ''}>{row}</tr>")
-    return f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        rows.append(f"<tr{' class=marked' if place in table.marked else ''}>{row}</tr>")
+    return (
+        f'<table aria-labelledby="caption-{table.name}"><thead><tr>{head}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
 
 
 def _note(title: str, lines: Sequence[str], tone: str) -> str:

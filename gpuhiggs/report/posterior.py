@@ -36,7 +36,7 @@ def blocks(statistics: Statistics, names: list[str]) -> list[Block]:
     except (MissingExtraError, RunError) as error:
         return [Missing("Posterior", str(error))]
     shown = [name for name in names if name in found.names][:PANELS]
-    return [figure(statistics, found, shown), _table(found)]
+    return [figure(statistics, found, shown), _table(statistics, found)]
 
 
 def figure(statistics: Statistics, found: Posterior, shown: list[str]) -> Figure:
@@ -83,7 +83,7 @@ def _draw(statistics: Statistics, found: Posterior, shown: list[str]) -> matplot
     return canvas
 
 
-def _table(found: Posterior) -> Table:
+def _table(statistics: Statistics, found: Posterior) -> Table:
     chosen = [name for name in found.names if "[" not in name]
     form = found.to_json()["parameters"]
     assert isinstance(form, dict)
@@ -101,7 +101,14 @@ def _table(found: Posterior) -> Table:
         Column("95 % upper limit", [row["upper_limit"] for row in rows]),
         Column("R̂", [row["r_hat"] for row in rows], format=".4f"),
         Column("effective draws", [row["effective"] for row in rows], format=".0f"),
-        Column("prior", [row["prior"] for row in rows]),
+        Column("prior", [_prior(statistics, name, row["prior"]) for name, row in zip(chosen, rows, strict=True)]),
     )
     caption = "Median with the central 68 % interval. The per-bin factors of the simulation's statistics are left out."
     return Table("posterior_table", "Posterior", caption, Numbers(columns))
+
+
+def _prior(statistics: Statistics, name: str, otherwise: str) -> str:
+    constraint = statistics.model.parameters[statistics.model.index(name)].constraint
+    if isinstance(constraint, Gaussian):
+        return f"Gaussian, {constraint.center:g} ± {constraint.width:g}"
+    return otherwise

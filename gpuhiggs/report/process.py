@@ -59,6 +59,7 @@ def run(
     if (warning := proxy.check(path for dataset in config.datasets for path in dataset.files)) is not None:
         console.print(f"[yellow]{escape(warning)}", highlight=False)
     there = _on_device(config, elsewhere=scheduler is not None or config.cluster is not None)
+    engine.require(there)
     prepare(folder, overwrite=overwrite or resume)
     with Ledger(folder / LEDGER) as ledger:
         _open(ledger, folder, overwrite=overwrite, resume=resume)

@@ -24,7 +24,7 @@ def datasets(run: Record) -> Table:
         column("kind", "kind"),
         Column("files", files),
         column("events", "events"),
-        column("sum of weights", "sum_of_weights"),
+        Column("sum of weights", [part["sum_of_weights"] for part in parts.values()], format=".6g"),
         column("normalised to", "normalised_to"),
     )
     return Table("datasets", "Datasets", "What was read.", Numbers(columns))

@@ -66,3 +66,8 @@ def load(run: Record) -> Statistics | None:
 def readable(name: str) -> str:
     """Return a parameter's name as text."""
     return name.replace("_", " ")
+
+
+def in_words(name: str) -> str:
+    """Return a parameter's name as a caption has it: ``mu_ggH`` as μ ggH."""
+    return readable("μ" + name.removeprefix("mu") if name == "mu" or name.startswith("mu_") else name)

@@ -18,9 +18,12 @@ from .style import SIZE, heading
 ONE_SIGMA, TWO_SIGMA = 1.0, 3.84
 """-2 Δ ln L at the edges of the 68 % and 95 % intervals of one parameter (Wilks)."""
 
-PARTS = {"observed": "Observed", "expected": "Expected (Asimov, μ = 1)"}
+PARTS = {"observed": "observed", "expected": "expected (Asimov, μ = 1)"}
 CONTROL = "control"
 """The fit of what is shown while the signal regions are blind, where μ is 1."""
+
+BOUND = "at a bound"
+"""Said of a fitted value without errors."""
 
 Estimate = Mapping[str, "float | None"]
 
@@ -36,22 +39,22 @@ def interval(estimate: Estimate) -> str:
     return text.replace("-", "−")
 
 
-def answers(run: Record) -> list[str]:
+def answers(results: Mapping[str, Any]) -> list[str]:
     """Return the result in a line for data and one for what is expected."""
     lines = []
     for part, label in PARTS.items():
-        if found := run.results.get("fit", {}).get(part):
+        if found := results.get("fit", {}).get(part):
             discovery = found["discovery"]
             significance = f", significance {discovery['significance']:.1f} σ" if discovery else ""
             warning = "" if found["converged"] else " (the fit did not converge)"
-            lines.append(f"{label}: μ = {interval(found['parameters']['mu'])}{significance}{warning}")
+            lines.append(f"μ = {interval(found['parameters']['mu'])}{significance}, {label}{warning}")
     return lines
 
 
 def head(run: Record) -> Head:
     """Return what stands above the report of one run."""
     title = f"{run.config.title or run.name}: {run.results['selection'].replace('_', ' ')}"
-    return Head(title, f"{run.conditions}. Selection: {run.results['reference']}.", answers(run))
+    return Head(title, f"{run.conditions}. Selection: {run.results['reference']}.", answers(run.results))
 
 
 def no_fit(run: Record) -> str | None:
@@ -124,14 +127,16 @@ def _table(run: Record) -> Table:
 
     def column(part: str) -> Column:
         estimates = [fits[part]["parameters"].get(name, {}) for name in names]
-        plus = [one.get("plus") or one.get("error") for one in estimates]
-        minus = [one.get("minus") or (-one["error"] if one.get("error") is not None else None) for one in estimates]
+        at_bound = [BOUND if name in fits[part].get("at_bounds", ()) else "" for name in names]
+        plus = [one.get("plus") or one.get("error") or None for one in estimates]
+        minus = [one.get("minus") or (-one["error"] if one.get("error") else None) for one in estimates]
         values = [one.get("value") for one in estimates]
-        return Column(part, values, errors=(Errors(plus, minus),))
+        return Column(part, values, errors=(Errors(plus, minus),), remarks=at_bound)
 
     caption = (
         "Signal strengths, and nuisance parameters in units of their error before the fit (luminosity: as a factor). "
         "The per-bin factors of the simulation's statistics are left out."
+        + (f" A value {BOUND} of its range has no error." if any(one.get("at_bounds") for one in fits.values()) else "")
     )
     columns = (
         Column("parameter", names, independent=True),

@@ -44,7 +44,11 @@ def blocks(statistics: Statistics) -> list[Block]:
             notes.append(note)
     if len(rows) == 1:
         return [Missing("Signal strengths by channel and production mode", " ".join(notes))]
-    caption = f"{statistics.what}. {' '.join(notes)} Errors are those of the whole fit; the line is the Standard Model."
+    caption = (
+        f"{statistics.what}. {' '.join(notes)} Errors are those of the whole fit. Black: one strength "
+        "for all, and its interval as a grey band; blue: by channel of the model; red: by production mode; the line is "
+        "the Standard Model."
+    )
     columns = (
         Column("signal strength", [row.name for row in rows], independent=True),
         Column("of each", [row.kind for row in rows]),

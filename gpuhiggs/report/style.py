@@ -36,9 +36,14 @@ def style() -> Iterator[None]:
         yield
 
 
+LONG = 30
+"""Letters of a heading that leave room for √s beside them in the usual size."""
+
+
 def heading(axes: Any, left: str, luminosity: float | None = None, sqrt_s: float | None = None) -> None:
     """Say above a figure whose data at which luminosity [fb⁻¹] and √s [TeV]."""
-    axes.text(0, 1.01, left, transform=axes.transAxes, fontweight="bold", va="bottom")
+    size = {} if len(left) <= LONG else {"fontsize": 22 * LONG / len(left)}
+    axes.text(0, 1.01, left, transform=axes.transAxes, fontweight="bold", va="bottom", **size)
     parts = [f"{luminosity:.4g} fb$^{{-1}}$"] if luminosity else []
     parts += [f"({sqrt_s:g} TeV)" if parts else f"{sqrt_s:g} TeV"] if sqrt_s else []
     axes.text(1, 1.01, " ".join(parts), transform=axes.transAxes, ha="right", va="bottom")

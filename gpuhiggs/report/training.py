@@ -42,7 +42,8 @@ def load(path: Path) -> tuple[TrainingConfig, RunConfig]:
         raise ConfigError(msg)
     _categories(config, analysis)
     features = channels.find(analysis.selection.channel).features
-    if unknown := [name for name in config.inputs if name not in features]:
+    wanted_features = (*config.inputs, *([config.resolution] if config.resolution else []))
+    if unknown := [name for name in wanted_features if name not in features]:
         known = ", ".join(features) or "nothing"
         msg = f"{path}: inputs: {', '.join(unknown)} unknown; the channel {analysis.selection.channel} has {known}"
         raise ConfigError(msg)
@@ -129,10 +130,11 @@ def select(config: TrainingConfig, analysis: RunConfig, workers: int) -> tuple[E
             inside &= np.isin(found["category"], wanted)
         values = np.stack([found[feature] for feature in config.inputs], axis=-1).astype(np.float64)
         labels = np.full(n, label[process[name]])
+        width = found[config.resolution] if config.resolution else np.ones(n)
         weight = found["weight"] * (scales[name].factor or 0.0)
-        parts.append(Events(values, labels, weight, mass, labels).take(inside))
-    values, labels, weight, mass, _ = (np.concatenate(column) for column in zip(*parts, strict=True))
-    events = Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed))
+        parts.append(Events(values, labels, weight, mass, labels, width).take(inside))
+    values, labels, weight, mass, _, width = (np.concatenate(column) for column in zip(*parts, strict=True))
+    events = Events(values, labels, weight, mass, folds(len(labels), config.folds, config.seed), width)
     return events, sorted(info.uuid for info in tally.complete)
 
 

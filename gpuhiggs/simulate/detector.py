@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gpuhiggs.simulate import jet_multiplicity
 from gpuhiggs.simulate.blocks import Block
 from gpuhiggs.simulate.electrons import reconstruct_electrons
 from gpuhiggs.simulate.fake_leptons import FakeLeptons
@@ -74,9 +75,11 @@ def detect(generated: GeneratedBlock, process: Process, block: Block) -> Events:
         weight = weight * fakes.weight
         muons, electrons = fakes.with_muons(muons), fakes.with_electrons(electrons)
     fsr_photons, best_photon = reconstruct_fsr_photons(visible, muons, around, block.stream("fsr photons"))
+    prompt = visible.select(is_prompt_photon(visible, record))
+    if process.jet_weights:
+        weight = weight * jet_multiplicity.weights(gen_jets, prompt, process.jet_weights)
     fake = None
     if process.jet_fakes:
-        prompt = visible.select(is_prompt_photon(visible, record))
         fake, chance = jets_as_photons(jets, prompt, block.stream("jets as photons"))
         weight = weight * chance
     vertex = choose_vertex(visible, crossing.z, block.stream("vertex"))

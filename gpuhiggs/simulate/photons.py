@@ -34,8 +34,8 @@ _SEED = {"photon": 0.05, "electron": 0.97}  # ... and to have hits in the pixel 
 _WP80, _WP90 = (0.42, 0.14), (-0.02, -0.26)
 _ISOLATION_FREE, _ISOLATION_SLOPE = 0.10, 5.0
 
-# Jets that are taken for photons: own choice. The chance of 2.5 ‰ at 30 GeV, falling, is that of the loose
-# preselection of H → γγ; with it a quarter of the selected events have such a jet, as CMS finds (arXiv:2103.06956).
+# Jets that are taken for photons: own choice. The chance of 2.5 ‰ at 30 GeV, falling, is of the size of the loose
+# preselection of H → γγ; processes.yaml scales it to the share of such events among those selected.
 _JET_CHANCE, _JET_REFERENCE, _JET_POWER = 2.5e-3, 30.0, -0.5
 _JET_SHARE = (0.88, 0.08)  # of the jet's pT that the photon has: mean and width
 _JET_ISOLATION = 0.05  # mean relative isolation

@@ -33,6 +33,8 @@ class Process:
         Whether one jet of each event is taken for a photon, with the chance of that as event weight.
     lepton_fakes
         How many jets of each event are taken for leptons, likewise: 0 to 2.
+    jet_weights
+        Factors on the weights of events with 0, 1 … hard jets, the last for more of them too; none if empty.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Process:
     source: str
     jet_fakes: bool = False
     lepton_fakes: int = 0
+    jet_weights: tuple[float, ...] = ()
 
     @property
     def cross_section(self) -> float:
@@ -64,7 +67,8 @@ def known_processes() -> dict[str, Process]:
     processes = {process.name: process for process in _signals(table["higgs"])}
     for name, row in table["processes"].items():
         settings = (*row.pop("settings"), *table["decays"][row.pop("decay")])
-        processes[name] = Process(name=name, settings=settings, **row)
+        factors = tuple(row.pop("jet_weights", ()))
+        processes[name] = Process(name=name, settings=settings, jet_weights=factors, **row)
     return processes
 
 

@@ -172,6 +172,7 @@ def _recipe(process: str, n_events: int, seed: int, settings: Settings, format: 
             "seed": seed,
             "events_per_block": EVENTS_PER_BLOCK,
             "settings": [*COMMON_SETTINGS, *settings.commands(), *find_process(process).settings],
+            "jet_weights": find_process(process).jet_weights,
             "format": format,
             "versions": {package: _version(package) for package in ("gpuhiggs", "pythia8mc", "fastjet", "numpy")},
             "simulation": _source_hash(),

@@ -103,3 +103,12 @@ def test_a_run_takes_the_model_but_not_the_events_it_was_trained_on(folder: Path
     same = engine.run(config.load(analysis(folder, 1, overrides=snippet)))
     assert len(same.failures) == 3
     assert "was trained on these events" in same.failures[0].error
+
+
+def test_the_same_recipe_makes_the_same_bytes(folder: Path, tmp_path: Path) -> None:
+    """Simulated, selected and trained again from nothing but the configuration and its seeds."""
+    training = tmp_path / "training.yaml"
+    training.write_text(yaml.safe_dump({"analysis": analysis(tmp_path, 1).name, **TRAINING}))
+    found = invoke("train", training, "--output", tmp_path / "model", "--workers", 0)
+    assert found.exit_code == 0, found.output
+    assert (tmp_path / "model" / "model.json").read_bytes() == (folder / "model" / "model.json").read_bytes()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpuhiggs.classify import predict, quality
-from gpuhiggs.classify.training import Events, TrainingConfig, folds, train, training_weights
+from gpuhiggs.classify.training import Events, TrainingConfig, check, folds, train, training_weights
 from gpuhiggs.config import validate
 from gpuhiggs.errors import ConfigError, InputError
 
@@ -34,7 +34,7 @@ def sample(n: int = 800, separation: float = 1.5, classes: int = 2) -> Events:
     label = np.arange(n) % classes
     values = random.normal(size=(n, 2))
     values[:, 0] -= separation * label
-    return Events(values, label, np.where(label == 0, 0.01, 2.0), np.zeros(n), folds(n, 4, 4))
+    return Events(values, label, np.where(label == 0, 0.01, 2.0), np.zeros(n), folds(n, 4, 4), np.ones(n))
 
 
 @pytest.mark.parametrize("model", [TREES, NETWORK], ids=["trees", "network"])
@@ -117,3 +117,16 @@ def test_bad_events() -> None:
 def test_wrong_configurations(changes: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         config(**changes)
+
+
+def test_signal_weighs_by_its_resolution() -> None:
+    """Half the width counts as twice the events; background is left alone, and what cannot be a width is refused."""
+    given = sample(1000)
+    narrow = np.where(np.arange(1000) % 4 < 2, 0.01, 0.02)
+    weight = training_weights(given._replace(width=narrow), 2, balance=False)
+    ratio = weight / training_weights(given, 2, balance=False)
+    signal = given.label == 0
+    assert np.unique(ratio[signal & (narrow == 0.01)]) == pytest.approx(2 * np.unique(ratio[signal & (narrow == 0.02)]))
+    assert np.ptp(ratio[~signal]) < 1e-12
+    with pytest.raises(InputError, match=r"resolution of event 0 is 0\.0"):
+        check(given._replace(width=np.zeros(1000)), config())

@@ -15,6 +15,8 @@ from gpuhiggs.inference import (
     StatError,
     Workspace,
     asimov,
+    batch,
+    counted,
     draw_toys,
     flatten,
 )
@@ -91,3 +93,21 @@ def test_two_factors_in_a_bin_are_left_to_the_minimiser() -> None:
     model = flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=samples),)))
     assert [parameter.name for parameter in model.parameters] == ["mu", "shape[0]", "stat_s[0]", "stat_b[0]"]
     assert not profiled_bins(model).any()
+
+
+def test_a_factor_of_zero_is_no_way_out_of_a_negative_yield() -> None:
+    """One simulated event in an empty bin, on the signal alone: -ln L has a wall at μ = 0 there, and no step."""
+    stat = StatError(parameter="stat", errors=(0.1, 0.0))
+    signal = Sample(name="s", yields=(0.1, 10.0), modifiers=(NormFactor(parameter="mu"), stat))
+    background = Sample(name="b", yields=(0.0, 20.0))
+    model = flatten(Workspace(poi="mu", channels=(Channel(name="c", samples=(signal, background)),)))
+    data = counted(model, [0.0, 15.0])
+    points = np.array([[mu, 1.0] for mu in (-1e-3, -1e-9, 0.0, 1e-9, 1e-3)])
+    rows = data.counts[np.newaxis], data.auxiliary[np.newaxis]
+    nll, _, _ = batch.evaluate(model, *rows, points, batch.profiled_bins(model))
+    assert np.ptp(nll[1:4]) < 1e-6
+    assert nll[0] > nll[2] + 1.0
+    moved = np.array([model.index("mu")])
+    found = batch.minimise(model, *rows, points[-1:], moved=moved, profiled=batch.profiled_bins(model), covariance=True)
+    assert found.converged.all()  # 15 events where 20 are expected pull μ down to the wall
+    assert found.theta[0, 0] == pytest.approx(0.0, abs=1e-6)

@@ -90,9 +90,9 @@ def test_plots_with_the_numbers_behind_them(monkeypatch: pytest.MonkeyPatch, tmp
     folder = tmp_path / "plots"
     fitted(
         monkeypatch, tmp_path, str(workspace), "--plots", str(folder), "--impacts", "--budget", "--scan",
-        "mu=0:2:5", "mu=0:2:5,scale=-1:1:4",
+        "mu=0:2:5", "mu=0:2:5,scale=-1:1:4", "mu=0.5:1:3",
     )  # fmt: skip
-    names = {"after_fit", "correlation", "pulls", "budget", "scan_mu", "plane_mu_scale"}
+    names = {"after_fit", "correlation", "pulls", "budget", "scan_mu", "scan_mu_2", "plane_mu_scale"}
     for suffix in (".pdf", ".png"):
         assert {path.stem for path in (folder / "figures").glob(f"*{suffix}")} == names
     numbers = json.loads((folder / "numbers" / "correlation.json").read_text())
@@ -136,6 +136,8 @@ def test_several_parameters_of_interest_of_a_card(
         (("--unfold", "nu=3"), "--unfold of nu, expected each of mu with its prediction"),
         (("--minimiser", "best"), "minimiser 'best', expected one of newton, minuit"),
         (("--asimov", "--postfit-asimov"), "--asimov and --postfit-asimov: expected one of them"),
+        (("--plots", "/proc/none/plots"), "/proc/none/plots: cannot be made: No such file"),
+        (("--json", "none/fit.json"), "none/fit.json: cannot be written: there is no folder none"),
         (("--measurement", "m"), "--measurement and --patch are for a pyhf workspace"),
         (("--mass", "125"), "--mass 125: "),
         (("--impact",), "No such option: --impact"),
@@ -151,7 +153,8 @@ def test_bad_input_is_one_message(
 ) -> None:
     output = tmp_path / "fit.json"
     paths = [] if arguments[0].endswith(".json") else [str(workspace)]
-    status = run(monkeypatch, "fit", *paths, *arguments, "--json", str(output))
+    written = () if "--json" in arguments else ("--json", str(output))
+    status = run(monkeypatch, "fit", *paths, *arguments, *written)
     seen = capsys.readouterr()
     assert words in seen.err + seen.out
     assert status == 2

@@ -101,6 +101,16 @@ def test_strength_mass_and_their_intervals(folder: Path) -> None:
     assert 0.001 < answer.goodness.p_value < 0.999
 
 
+def test_an_injected_signal_is_found_in_a_background_of_either_family(folder: Path) -> None:
+    answer = run(folder / "peak.yaml", settings={"mu": 1.5}, freeze=[], closure=12)
+    assert answer.closure is not None
+    assert list(answer.closure) == ["bernstein", "exponential"]
+    for one in answer.closure.values():
+        assert (one.truth, one.n_failed) == (1.5, 0)
+        assert abs(one.mean) < 4.0 * one.mean_error
+        assert 0.5 < one.width < 1.6
+
+
 def test_its_templates_give_the_same_strength(folder: Path) -> None:
     """Fine-binned templates, nuisances included, against the functions themselves."""
     answer = run(folder / "peak.yaml", settings={}, freeze=["mass"])
@@ -137,7 +147,7 @@ def test_the_command(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("--toys", "5"), "of a peak only --scan, --set, --freeze, --json and --plots can be asked, not --toys"),
+        (("--toys", "5"), "of a peak --scan, --set, --freeze, --closure, --json and --plots can be asked, not --toys"),
         (("--postfit-asimov",), "can be asked, not --postfit-asimov"),
         (("--scan", "width"), "scan 'width', expected mu or mass"),
         (("--freeze", "mas"), "no parameter mas; known: mu, mass, scale, resolution, lumi"),

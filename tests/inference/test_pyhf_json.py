@@ -68,6 +68,10 @@ def test_a_workspace_without_counts_is_refused() -> None:
             r"channel 'c', modifier 'f': type 'shapefunction' is not",
         ),
         (
+            spec({"name": "f", "type": "histosys", "data": {"hi_data": [6.0]}}),
+            "channel 'c', sample 's': histosys 'f' has no lo_data; it needs both sides",
+        ),
+        (
             spec(None, {"name": "mu", "factors": [2.0]}),
             r"setting of parameter 'mu': factors = \[2.0\] is not known here",
         ),

@@ -9,7 +9,17 @@ import numpy as np
 import pytest
 
 from gpuhiggs.errors import InputError, MissingExtraError
-from gpuhiggs.interpret import benchmarks, combine, mass_precision, posterior, prepare, projections, published, width
+from gpuhiggs.interpret import (
+    benchmarks,
+    combine,
+    importance,
+    mass_precision,
+    posterior,
+    prepare,
+    projections,
+    published,
+    width,
+)
 from gpuhiggs.interpret.tables import load
 
 ATLAS = published("atlas-run2")
@@ -94,8 +104,33 @@ def test_weighted_posterior_of_one_number() -> None:
     (one,) = posterior.weighted(problem).marginals.values()
     assert one.mean == pytest.approx(found.value, abs=0.1 * found.error)
     assert one.sd == pytest.approx(found.error, rel=0.05)
+    assert posterior.weighted(problem).marginals == {"mu": one}  # the same seed gives the same numbers
     with pytest.raises(InputError, match="needs ≥ 1000 draws"):
         posterior.weighted(problem, draws=10)
+
+
+def test_importance_learns_a_bend() -> None:
+    """A crescent, x of a unit normal and y of a normal of 0.5 around 0.3 x²: moments by hand."""
+
+    def crescent(z: np.ndarray) -> np.ndarray:
+        return np.asarray(-0.5 * z[:, 0] ** 2 - 0.5 * ((z[:, 1] - 0.3 * z[:, 0] ** 2) / 0.5) ** 2)
+
+    rng = np.random.default_rng(3)
+    drawn = importance.sample(crescent, np.array([3.0, -2.0]), 0.1 * np.eye(2), draws=40_000, rng=rng)
+    assert drawn.effective > 2000
+    x, y = drawn.points.T
+    assert (x.mean(), x.std()) == pytest.approx((0.0, 1.0), abs=5 / drawn.effective**0.5)
+    assert (y.mean(), y.var()) == pytest.approx((0.3, 0.43), abs=4 / drawn.effective**0.5)
+
+
+def test_posterior_at_bounds() -> None:
+    """κ_V ≤ 1 and B ≥ 0: without NUTS."""
+    found = posterior.weighted(prepare("kappa-bsm-decays", [ATLAS]), draws=15_000)
+    assert found.converged
+    assert found.marginals["kappa_W"].high_95 < 1.0
+    assert found.marginals["B_u"].low_95 > 0.0
+    assert found.marginals["B_u"].high_95 < 0.25
+    assert found.marginals["B_inv"].sd == pytest.approx(0.0407, rel=0.2)  # the published error, auxiliary figure 24j
 
 
 def test_gradient_of_the_posterior() -> None:

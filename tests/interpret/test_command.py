@@ -45,11 +45,52 @@ def test_list() -> None:
     assert "atlas-run2" in text
 
 
+def check_form(form: dict[str, Any], *, may_be_held: bool = False) -> None:
+    """See that the JSON form is whole: every key, every number there and finite, errors around the value."""
+    assert {"parameters", "correlation", "chi2", "ndof", "p_sm", "budget"} <= set(form)
+    json.dumps(form, allow_nan=False)
+    assert form["converged"]
+    assert 0.0 <= form["p_sm"] <= 1.0
+    for name, estimate in form["parameters"].items():
+        held = any(note.startswith(f"{name} is held") for note in form["notes"])
+        assert may_be_held or not held, name
+        if not held:
+            assert estimate["minus"] <= 0.0 <= estimate["plus"], name
+            assert estimate["error"] > 0.0, name
+    for row in form["correlation"].values():
+        assert all(-1.0 <= value <= 1.0 for value in row.values())
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_runs(model: str) -> None:
-    found = command.run(["atlas-run2"], model)
-    assert found["converged"]
-    json.dumps(found, allow_nan=False)
+    check_form(command.run(["atlas-run2"], model))
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "stxs"])
+def test_every_model_runs_on_cms(model: str) -> None:
+    check_form(command.run(["cms-run2"], model), may_be_held=model == "lambda-ratios")
+
+
+SETS = [
+    ("lhc-run1",), ("atlas-run2-80fb",), ("cms-run2-36fb",), ("atlas-run2", "cms-run2"),
+    ("atlas-run2", "cms-run2", "lhc-run1"), ("atlas-run2-80fb", "cms-run2-36fb", "lhc-run1"),
+]  # fmt: skip
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("data", SETS, ids="+".join)
+@pytest.mark.parametrize("model", [model for model in MODELS if model != "stxs"])
+def test_every_model_runs_on_every_set(model: str, data: tuple[str, ...]) -> None:
+    check_form(command.run(data, model), may_be_held=True)
+
+
+def test_run_1_by_another_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert command.run(["run1"], "mu")["data"] == ["lhc-run1"]
+    with pytest.raises(InputError, match="data given twice: lhc-run1"):
+        command.run(["run1", "lhc-run1"], "mu")
+    run_folder(tmp_path / "run1")  # a folder of that name is what is meant
+    assert command.run(["run1"], "mu")["data"] == ["run1"]
 
 
 def test_plane_and_operators() -> None:
@@ -63,10 +104,14 @@ def test_plane_and_operators() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": ["atlas-run2"], "model": "kapa"}, "unknown model 'kapa'; known: mu,"),
+        ({"data": ["atlas-run2"], "model": "xyz"}, "unknown model 'xyz'; known: mu,"),
+        ({"data": ["atlas-run2"], "model": "kapa-vf"}, r"unknown model 'kapa-vf'; known: .*did you mean 'kappa-vf'\?"),
+        ({"data": ["atlas-run2"], "model": "2HDM-ii"}, r"did you mean '2hdm-II?'"),
+        ({"data": ["atlas"], "model": "mu"}, "unknown data 'atlas': neither a finished run's folder nor"),
+        ({"data": ["cms-run-2"], "model": "mu"}, r"did you mean 'cms-run2'"),
         (
-            {"data": ["atlas"], "model": "mu"},
-            "unknown data 'atlas': neither a finished run's folder nor",
+            {"data": ["atlas-run2"], "model": "smeft-linear", "chosen": ["cHg"]},
+            r"unknown operator 'cHg'; known: .*did you mean 'chg'",
         ),
         ({"data": ["atlas-run2", "atlas-run2"], "model": "mu"}, "data given twice"),
         ({"data": ["atlas-run2"], "model": "mu", "chosen": ["chg"]}, "--operator is for smeft"),

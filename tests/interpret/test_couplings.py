@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gpuhiggs.interpret import hmssm, kappa, one_parameter, sm
+from gpuhiggs.interpret import hmssm, kappa, kappa_models, one_parameter, sm
 from gpuhiggs.interpret import two_higgs_doublet as thdm
 from gpuhiggs.interpret.kappa import Kappas
+from gpuhiggs.interpret.measurements import read
 
 KINDS = st.sampled_from(list(thdm.DOWN_TYPES))
 
@@ -130,3 +133,64 @@ def test_interference() -> None:
 def test_undetected_decays_widen() -> None:
     scale = kappa.scaling(universal(1.0)._replace(inv=0.1, undetected=0.2), 13.0, 125.0)
     assert kappa.width_ratio(scale, 125.0) == pytest.approx(1 / 0.7)
+
+
+def rate(mode: str, decay: str, kappa_lambda: float) -> float:
+    """Return σ_i B_f over the SM at √s = 13 TeV from the model."""
+    entry = {"name": "a", "decay": decay, "production": {mode: 1.0}, "value": 1.0, "minus": 0.1, "plus": 0.1}
+    content = {
+        "title": "", "source": "", "sqrt_s": 13, "m_h": 125.09, "theory_in_errors": True, "events": ["x"],
+        "strengths": [entry], "correlation": [[1.0]],
+    }  # fmt: skip
+    inputs = read("one", content)
+    return float(kappa_models.kappa_lambda([inputs]).predict(np.array([kappa_lambda]), inputs).strength[0])
+
+
+@pytest.mark.parametrize(
+    ("mode", "c1", "k_ew"),
+    [("ggH", 0.66, 1.049), ("VBF", 0.64, 0.932), ("WH", 1.03, 0.93), ("ZH", 1.19, 0.947), ("ttH", 3.51, 1.014)],
+)
+@pytest.mark.parametrize(("decay", "c1_decay"), [("gammagamma", 0.49), ("ZZ", 0.83), ("WW", 0.73), ("bb", 0.0)])
+@pytest.mark.parametrize("k", [-5.0, 1.0, 2.0, 10.0])
+def test_self_coupling_by_mode(mode: str, c1: float, k_ew: float, decay: str, c1_decay: float, k: float) -> None:
+    """C₁ of Degrassi et al. (arXiv:1607.04251, table 2), K_EW and δZ_H of Maltoni et al. (arXiv:1709.08649), by hand.
+
+    The total width is the sum of the partial ones, each with its C₁.
+    """
+    wave = 1.0 / (1.0 + 1.536e-3 * (k**2 - 1.0))
+    branching = {name: sm.branching_ratio(name) for name in sm.DECAYS}
+    of_width = {"gammagamma": 0.0049, "ZZ": 0.0083, "WW": 0.0073, "gg": 0.0066}
+    total = 1.0 + (k - 1.0) * sum(of_width.get(name, 0.0) * b for name, b in branching.items()) / sum(
+        branching.values()
+    )
+    by_hand = wave * (1.0 + (k - 1.0) * c1 / 100 / k_ew) * (1.0 + (k - 1.0) * c1_decay / 100) / total
+    assert rate(mode, decay, k) == pytest.approx(by_hand, rel=1e-6)
+
+
+@given(st.floats(0.0, 0.4))
+def test_composite_higgs_is_a_rotation(xi: float) -> None:
+    """κ = v ∂ ln m/∂h with v = f sin(h/f): m_W ∝ sin(h/f), fermion masses ∝ sin(h/f) in MCHM4, sin(2h/f) in MCHM5."""
+    angle = np.arcsin(np.sqrt(xi))  # of the vacuum, h/f
+    step = 1e-6
+
+    def modifier(mass: Callable[[float], float]) -> float:
+        slope = (np.log(mass(angle + step)) - np.log(mass(angle - step))) / (2 * step)
+        return float(np.sin(angle) * slope)
+
+    if xi < 1e-6:
+        return
+    four, five = one_parameter.mchm4_couplings(np.array(xi)), one_parameter.mchm5_couplings(np.array(xi))
+    assert modifier(np.sin) == pytest.approx(float(four.W), rel=1e-4)
+    assert modifier(np.sin) == pytest.approx(float(four.t), rel=1e-4)
+    assert modifier(np.sin) == pytest.approx(float(five.W), rel=1e-4)
+    assert modifier(lambda a: np.sin(2 * a)) == pytest.approx(float(five.b), rel=1e-4)
+
+
+@given(st.floats(0.0, 0.9))
+def test_singlet_is_a_rotation(sin2_theta: float) -> None:
+    """The share of the doublet in the lighter state of a mass matrix that mixes it with a singlet."""
+    theta = np.arcsin(np.sqrt(sin2_theta))
+    rotation = np.array([[np.cos(theta), np.sin(theta)], [-np.sin(theta), np.cos(theta)]])
+    matrix = rotation.T @ np.diag([125.0**2, 500.0**2]) @ rotation
+    _, vectors = np.linalg.eigh(matrix)
+    assert abs(vectors[0, 0]) == pytest.approx(float(one_parameter.singlet_couplings(np.array(sin2_theta)).Z), abs=1e-9)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from hist import Hist
 from gpuhiggs import inference
 from gpuhiggs.errors import InputError
 from gpuhiggs.inference.joining import join
-from gpuhiggs.interpret import command, joint_results, kappa_models, own_results
-from gpuhiggs.interpret.measurements import Measurements
+from gpuhiggs.interpret import combine, command, joint_results, kappa_models, own_results
+from gpuhiggs.interpret.measurements import Measurements, read
 
 EVENTS = {"ggH": (900.0, 60.0), "VBF": (80.0, 120.0)}
 """Events of each process in a channel where gluon fusion dominates, and in one where VBF does."""
@@ -146,6 +147,55 @@ def test_one_run_gives_a_strength_for_each_production(tmp_path: Path) -> None:
     assert [entry.production for entry in found.entries] == [{"ggH": 1.0}, {"VBF": 1.0}]
     assert found.correlation[0, 1] == -0.2
     assert found.theory_in_errors
+
+
+def test_theory_counts_once_beside_a_publication(tmp_path: Path) -> None:
+    """With endless data on both sides gluon fusion's theory is all that is left of μ_ggH: in common, not averaged."""
+    folder = run_folder(tmp_path / "run", "diphoton", {}, luminosity=1e-4, scale=1e4)
+    run = own_results.read_run(folder)
+    assert run.prediction == ("theory_ggH",)
+    alone = joint_results.load([folder])
+    beside = joint_results.load([folder], without_prediction=True)
+    assert alone.theory_in_errors
+    assert not beside.theory_in_errors
+    assert beside.entries[0].plus < 0.02 < 0.05
+    entry = {"name": "ggH_ZZ", "decay": "ZZ", "production": {"ggH": 1.0}, "value": 1.0, "minus": 1e-3, "plus": 1e-3}
+    content = {
+        "title": "", "source": "", "sqrt_s": 13, "m_h": 125.09, "theory_in_errors": False, "events": ["ATLAS 2018"],
+        "strengths": [entry], "correlation": [[1.0]],
+    }  # fmt: skip
+    other = read("other", content)
+    ggh = replace(beside, entries=beside.entries[:1], correlation=np.eye(1))
+    both = combine("mu", [ggh, other])
+    assert both.parameters["mu"].error == pytest.approx(combine("mu", [other]).parameters["mu"].error, rel=0.1)
+    assert any("theory_ggH held" in note for note in both.notes)
+
+
+def test_own_theory_is_held_beside_a_publication_only(tmp_path: Path) -> None:
+    folder = run_folder(tmp_path / "run", "diphoton", {})
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["datasets"] = [{"kind": "data", "files": ["root://x/Run2016B/file.root"]}]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    beside = command.run([str(folder), "atlas-run2"], "mu")
+    assert any("theory_ggH held" in note for note in beside["notes"])
+    alone = command.run([str(folder)], "mu")
+    assert not alone["notes"]
+    assert not alone["pulls"]
+
+
+def test_which_uncertainties_are_of_the_prediction(tmp_path: Path) -> None:
+    """Named as such, on signal alone, in all channels; migration between channels is a part of the measurement."""
+    folder = run_folder(tmp_path / "run", "diphoton", {})
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config["model"]["normalisations"] = [
+        {"parameter": "QCDscale_ggH", "processes": ["ggH"]},
+        {"parameter": "theory_migration", "processes": ["ggH"], "channels": ["ggF"]},
+        {"parameter": "theory_rest", "processes": ["rest"]},
+        {"parameter": "efficiency", "processes": ["ggH", "VBF"]},
+        {"parameter": "pdf_all", "processes": None},
+    ]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    assert own_results.read_run(folder).prediction == ("QCDscale_ggH",)
 
 
 def test_runs_that_cannot_be_joined(tmp_path: Path) -> None:

@@ -147,8 +147,12 @@ def test_refused_measurements(change: dict[str, object], message: str) -> None:
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        ("decay", "uu", "ours: a: no scaling rule for decay 'uu'; known: bb"),
-        ("production", {"ggX": 1.0}, "ours: a: no scaling rule for production 'ggX'; known: ggH"),
+        ("decay", "uu", r"ours: a: no scaling rule for decay 'uu'; known: bb"),
+        (
+            "production",
+            {"ggX": 1.0},
+            r"ours: a: no scaling rule for production 'ggX'; known: ggH",
+        ),
     ],
 )
 def test_no_scaling_rule(field: str, value: object, message: str) -> None:
@@ -188,3 +192,24 @@ def test_other_refusals() -> None:
         combine("kappa-vf", [published("atlas-run2", "stxs")])
     with pytest.raises(InputError, match="has no parameter 'kappa_W'; known: kappa_V, kappa_F"):
         scan(prepare("kappa-vf", [atlas]), "kappa_W", np.ones(1))
+
+
+def test_own_results_keep_their_theory_once() -> None:
+    """Inputs whose errors contain theory get no nuisance on top, alone or beside published ones that have none."""
+    own = read("own", {**CONTENT, "theory_in_errors": True})
+    bare = read("own", {**CONTENT, "theory_in_errors": False})
+    alone = combine("mu", [own]).parameters["mu"]
+    weights = np.linalg.inv(0.01 * own.correlation)
+    assert alone.error == pytest.approx(weights.sum() ** -0.5, rel=1e-3)
+    assert combine("mu", [bare]).parameters["mu"].error > 1.05 * alone.error
+    atlas = published("atlas-run2")
+    with_own = combine("mu", [atlas, own]).parameters["mu"].error
+    assert with_own < combine("mu", [atlas, bare]).parameters["mu"].error
+    errors = np.array([alone.error, combine("mu", [atlas]).parameters["mu"].error])
+    assert with_own == pytest.approx((errors**-2.0).sum() ** -0.5, rel=0.03)
+
+
+def test_the_sm_in_a_plane_is_where_the_model_is_the_sm() -> None:
+    problem = prepare("kappa-vf", [published("atlas-run2")])
+    found = plane(problem, "kappa_V", np.array([0.95, 1.0]), "kappa_F", np.array([1.0]))
+    assert found.rise_sm == pytest.approx(found.rise[0, 1], abs=1e-4)

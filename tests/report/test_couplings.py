@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,11 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from gpuhiggs.errors import InputError
+from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.interpret import sm
 from gpuhiggs.interpret.tables import load
 from gpuhiggs.report import couplings
-from gpuhiggs.report.couplings import differential, labels, marks
+from gpuhiggs.report.couplings import differential, fits, labels, marks
 from gpuhiggs.report.figure import Block, Figure, Missing, Section, Table, Words
 from gpuhiggs.report.numbers import Numbers, to_hepdata, to_json
 from gpuhiggs.report.style import style
@@ -137,6 +138,22 @@ def test_what_cannot_be_used_is_said(tmp_path: Path) -> None:
     found = blocks(couplings.sections([], [tmp_path]))
     assert any(isinstance(b, Words) and "not the folder of a finished run" in b.lines[0] for b in found)
     assert any(isinstance(b, Missing) and "not the folder" in b.reason for b in found)
+
+
+def test_what_the_data_do_not_determine_is_said_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """γγ alone has four rates: neither five coupling modifiers nor nine, but those of the loops."""
+    found = fits.Fits(["atlas-run2"], [])
+    whole = found._inputs(("atlas-run2",), "strengths")[0]
+    rows = [i for i, entry in enumerate(whole.entries) if entry.decay == "gammagamma"][:4]
+    few = replace(
+        whole, entries=tuple(whole.entries[i] for i in rows), correlation=whole.correlation[np.ix_(rows, rows)],
+        supplements=(), theory=None,
+    )  # fmt: skip
+    monkeypatch.setattr(found, "_inputs", lambda names, view: (few,))
+    with pytest.raises(RunError, match=r"4 measured rates do not determine the \d parameters of kappa-effective"):
+        found.fit("atlas-run2", "kappa-effective")
+    assert found.kappas == "kappa-loops"
+    assert 0.8 < found.fit("atlas-run2", "kappa-loops").parameters["kappa_gamma"].value < 1.2
 
 
 def test_labels() -> None:

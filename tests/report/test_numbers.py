@@ -64,6 +64,9 @@ def test_hepdata_tells_bins_from_values() -> None:
         (Column("channel", ["4e"]), "4e"),
         (Column("p", [0.1234], format=".2f"), "0.12"),
         (Column("mu", [1.0], errors=(symmetric([0.1], "a"), symmetric([0.2], "b"))), "1.00 ± 0.10 (a) ± 0.20 (b)"),
+        (Column("n", [0.0], errors=(symmetric([0.0]),)), "0"),
+        (Column("mu", [0.001], errors=(symmetric([0.0]),), remarks=["at a bound"]), "0.001 at a bound"),
+        (Column("mu", [1.0234], errors=(symmetric([0.117]),), remarks=[""]), "1.02 ± 0.12"),
     ],
 )  # fmt: skip
 def test_cells_are_rounded_to_what_their_errors_allow(column: Column, text: str) -> None:

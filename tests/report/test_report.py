@@ -26,8 +26,8 @@ from gpuhiggs.report import command, couplings, files, posterior, process
 from gpuhiggs.report.figure import Figure, Picture, Section, Table
 
 FIGURES = {
-    "workflow", "scan_mu", "strengths", "budget", "after_fit", "pulls", "goodness_of_fit", "posterior", "m4l", "m_z1",
-    "m_z2", "pt4l", "event_display", "cutflow", "n_minus_one", "detection", "performance",
+    "workflow", "scan_mu", "strengths", "budget", "after_fit", "pulls", "correlation", "goodness_of_fit", "posterior",
+    "m4l", "m_z1", "m_z2", "pt4l", "event_display", "cutflow", "n_minus_one", "detection", "performance",
 }  # fmt: skip
 
 
@@ -225,7 +225,7 @@ def test_run_without_data(finished_config: RunConfig, tmp_path: Path, words: Cal
     assert "Not here: Posterior not sampled" in " ".join(text.split())
     assert "There are no data in this run: only expectations are shown." in text
     assert "There are no data that the fit could describe." in text
-    assert "Observed" not in text
+    assert ", observed" not in text
 
 
 def test_several_runs_are_one_page(finished: Path, tmp_path: Path, words: Callable[[Path], str]) -> None:
@@ -234,6 +234,7 @@ def test_several_runs_are_one_page(finished: Path, tmp_path: Path, words: Callab
     (tmp_path / "runs" / "other").mkdir()
     text = words(tmp_path / "runs")
     assert "one: Signal strength" in text
+    assert "All channels together" not in text
     assert "two: Signal strength" in text
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from gpuhiggs.simulate.vertex import choose_vertex, eta_from_vertex
 N = 4000
 
 
-@pytest.mark.parametrize(("tracks", "wrong"), [([], 0.5), ([20.0], 0.5 / np.e), ([200.0], 0.0)])
+@pytest.mark.parametrize(("tracks", "wrong"), [([], 0.5), ([20.0], 0.5 / math.e), ([200.0], 0.0)])
 def test_the_vertex_is_right_where_tracks_point_to_it(
     particles: Any, made: Any, tracks: list[float], wrong: float
 ) -> None:

@@ -13,6 +13,7 @@ from scipy.stats import chi2, norm
 
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.inference.flat_model import FloatArray
+from gpuhiggs.inference.parametric.bias import Bias, bias
 from gpuhiggs.inference.parametric.choice import Choice, Spectra, profile
 from gpuhiggs.inference.parametric.declaration import PeakModel, read
 
@@ -61,6 +62,8 @@ class PeakAnswer:
     significance: float | None
     goodness: Goodness
     scans: dict[str, Scan] = field(default_factory=dict)
+    closure: dict[str, Bias] | None = None
+    """By the family of the background that toys were drawn from."""
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -78,7 +81,7 @@ class PeakAnswer:
             ))
             for name, value in fit.values.items()
         }  # fmt: skip
-        return {
+        form = {
             "parameters": estimates,
             "nll": fit.nll,
             "converged": fit.converged,
@@ -105,6 +108,9 @@ class PeakAnswer:
                 for name, category in ((c.name, c) for c in self.model.categories)
             },
         }
+        if self.closure is not None:
+            form["closure"] = {family: one.to_json() for family, one in self.closure.items()}
+        return form
 
     def to_text(self) -> str:
         """Return the page of text."""
@@ -124,10 +130,18 @@ class PeakAnswer:
         for name, functions in self.spectra.candidates.items():
             others = ", ".join(f.name for f in functions if f != self.best.functions[name])
             lines.append(f"  {name}: {self.best.functions[name].name}   (of {others or 'one'})")
+        for family, one in (self.closure or {}).items():
+            lines.append(
+                f"  {one.n} toys of {family} with mu = {one.truth:g}: pulls {one.mean:+.3f} ± {one.mean_error:.3f}, "
+                f"width {one.width:.3f}, {one.n_failed} failed"
+            )
         return "\n".join([*lines, *(f"note: {note}" for note in self.notes)])
 
 
-def run(path: Path, *, scan: Sequence[str] = (), settings: Mapping[str, float], freeze: Sequence[str]) -> PeakAnswer:
+def run(
+    path: Path, *, scan: Sequence[str] = (), settings: Mapping[str, float], freeze: Sequence[str], closure: int = 0,
+    seed: int = 1,
+) -> PeakAnswer:  # fmt: skip
     """Fit the strength and the mass of a declared peak.
 
     Parameters
@@ -136,6 +150,8 @@ def run(path: Path, *, scan: Sequence[str] = (), settings: Mapping[str, float], 
         ``mu`` or ``mass``, alone or with ``=LOW:HIGH:POINTS``.
     settings, freeze
         Values by name, and names of parameters that are held: at these, or where they start.
+    closure, seed
+        Toys of each family of backgrounds, with the strength of `settings`, or 1; and their seed.
 
     Raises
     ------
@@ -151,7 +167,7 @@ def run(path: Path, *, scan: Sequence[str] = (), settings: Mapping[str, float], 
     if unknown := [name for name in (*settings, *freeze) if name not in shared]:
         msg = f"{path}: no parameter {', '.join(unknown)}; known: {', '.join(shared)}"
         raise InputError(msg)
-    if useless := [name for name in settings if name not in freeze]:
+    if useless := [name for name in settings if name not in freeze and not (closure and name == "mu")]:
         msg = f"--set {', '.join(useless)}: of a peak it says where parameters are held, which --freeze names"
         raise InputError(msg)
     starts = {"mu": 1.0, "mass": model.config.mass}
@@ -166,6 +182,9 @@ def run(path: Path, *, scan: Sequence[str] = (), settings: Mapping[str, float], 
         points = _around(best, name) if grid is None else grid
         answer.scans[text] = Scan(name, points, *profile(spectra, best, name, points, _others(held, name)))
     answer.notes = notes
+    if closure:
+        generator = np.random.default_rng(seed)
+        answer.closure = bias(spectra, best, closure, generator, held, settings.get("mu", 1.0))
     return answer
 
 

@@ -71,6 +71,7 @@ def sections(data: Sequence[str], folders: Sequence[Path]) -> list[Section]:
                 *left_out,
                 *made("Signal strengths", lambda: strengths.summary(fits)),
                 *made("Signal strengths by channel", lambda: strengths.channels(fits)),
+                *made("Correlations of the signal strengths", lambda: strengths.correlations(fits)),
                 *made("Signal strengths", lambda: tables.strengths(fits)),
             ],
         ),

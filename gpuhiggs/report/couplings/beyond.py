@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from ...interpret import Plane, benchmarks, plane
+from ...interpret.measurements import PUBLISHED
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import COLORS, heading
@@ -151,14 +152,9 @@ def points(fits: Fits) -> Figure:
 
 
 def _label(measurement: str) -> str:
-    """Return `atlas-run2: ggH_gammagamma` as `ATLAS: ggH γγ`."""
-    text = measurement.replace("_", " ").replace("-run2", "").replace("+bbH", "")
-    for plain, short in (
-        ("gammagamma", "γγ"),
-        ("tautau", "ττ"),
-        ("mumu", "μμ"),
-        ("atlas:", "ATLAS:"),
-        ("cms:", "CMS:"),
-    ):
+    """Return `atlas-run2: ggH_gammagamma` as `ATLAS: ggH γγ`; a name of own runs, their folders, is left out."""
+    data, _, name = measurement.rpartition(": ")
+    text = name.removeprefix("mu_").replace("_", " ").replace("+bbH", "")
+    for plain, short in (("gammagamma", "γγ"), ("tautau", "ττ"), ("mumu", "μμ")):
         text = text.replace(plain, short)
-    return text
+    return f"{data.removesuffix('-run2').upper()}: {text}" if data in PUBLISHED else text

@@ -10,7 +10,7 @@ from ...interpret import sm
 from ...interpret.tables import load
 from ..figure import Figure
 from ..numbers import Column, Errors, Numbers, symmetric
-from ..style import COLORS
+from ..style import COLORS, heading
 from .cross_sections import YELLOW_REPORT
 from .fits import Fits
 from .labels import DECAY
@@ -52,6 +52,7 @@ def branching_ratios(fits: Fits) -> Figure:
         axes.set(yscale="log", xlabel="$m_H$ [GeV]", ylabel="Branching ratio", xlim=(120, 130), ylim=(8e-5, 6))
         end_labels(axes, {DECAY[decay]: (curve[-1], COLORS[k]) for k, (decay, curve) in enumerate(curves.items())})
         axes.legend(frameon=False, loc="upper left", fontsize=17)
+        heading(axes, "Branching ratios")
         return figure
 
     predicted = Numbers(

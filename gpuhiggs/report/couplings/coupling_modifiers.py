@@ -12,6 +12,7 @@ from ..style import COLORS, heading
 from .fits import Fits, Interval
 from .labels import parameter
 from .marks import MARKERS, series_color
+from .matrix import matrix_of
 
 VACUUM = 246.22
 """GeV, (√2 G_F)^(-1/2)."""
@@ -163,30 +164,7 @@ def correlations(fits: Fits) -> Figure:
         + fits.sources(fits.best)
     )
 
-    def draw() -> matplotlib.figure.Figure:
-        figure, axes = plt.subplots(figsize=(9.6, 8.4))
-        image = axes.imshow(matrix, cmap="RdBu_r", vmin=-1, vmax=1)
-        for i, row in enumerate(matrix):
-            for j, value in enumerate(row):
-                color = "white" if abs(value) > 0.6 else "black"
-                axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=14, color=color)
-        texts = [parameter(name) for name in names]
-        axes.set_xticks(range(len(names)), texts)
-        axes.set_yticks(range(len(names)), texts)
-        axes.tick_params(which="both", length=0)
-        axes.minorticks_off()
-        figure.colorbar(image, ax=axes, label=r"$\rho$", shrink=0.9)
-        heading(axes, fits.title(fits.best), None, 13)
-        return figure
-
-    n = len(names)
-    numbers = Numbers(
-        (
-            Column("row", [names[i] for i in range(n) for _ in range(n)], independent=True),
-            Column("column", names * n, independent=True),
-            Column("correlation", matrix.ravel().round(4)),
-        )
-    )
+    draw, numbers = matrix_of(names, [parameter(name) for name in names], matrix, fits.title(fits.best))
     return Figure("correlations_kappa", "Correlations of the couplings", caption, draw, (numbers,))
 
 

@@ -136,6 +136,7 @@ def production_shares(fits: Fits) -> Figure:
         axes.set_xticks(range(len(sm.MODES)), [PRODUCTION[mode] for mode in sm.MODES])
         axes.tick_params(axis="x", which="both", length=0)
         axes.legend(frameon=False, loc="upper right", ncols=2, fontsize=17, title="numbers: 13 TeV", title_fontsize=17)
+        heading(axes, "SM, $m_H$ = 125.09 GeV")
         return figure
 
     numbers = Numbers(

@@ -210,7 +210,7 @@ def own(folder: Path) -> Figure | Missing:
         top = max(float((base / widths).max()), 0.0 if seen is None else float((seen / widths).max()))
         axes.set(yscale="log", ylim=(top * 1e-5, 5 * top) if top else None)
         axes.legend(frameon=False)
-        heading(axes, "", luminosity, 13)
+        heading(axes, results.get("title") or folder.name, luminosity, config.get("sqrt_s"))
         return figure
 
     columns = [bins("pT", edges, "GeV"), *(Column(label, values, "events") for label, values in stacked.items())]

@@ -202,7 +202,26 @@ def fitted(problem: Problem) -> Fitted:
         msg = f"{likelihood.n_measured} measured rates do not determine the {free} parameters of {problem.model.name}"
         raise RunError(msg)
     best = problem.best(likelihood)
-    return Fitted(problem, likelihood, best, describe(problem, likelihood, best))
+    result = describe(problem, likelihood, best)
+    if open_ := _undetermined(problem, result):
+        msg = f"the data do not determine {', '.join(open_)} of {problem.model.name}"
+        raise RunError(msg)
+    return Fitted(problem, likelihood, best, result)
+
+
+def _undetermined(problem: Problem, result: Combination) -> list[str]:
+    """Return the parameters whose 68 % interval is all of their range."""
+    found = []
+    for i, parameter in enumerate(problem.model.parameters):
+        one = result.parameters[parameter.name]
+        if i not in problem.held and one.minus is not None and one.plus is not None:
+            width = parameter.high - parameter.low
+            if (
+                one.value + one.minus < parameter.low + 1e-3 * width
+                and one.value + one.plus > parameter.high - 1e-3 * width
+            ):
+                found.append(parameter.name)
+    return found
 
 
 def intervals(found: Fitted) -> dict[str, Interval]:

@@ -9,12 +9,13 @@ import matplotlib.figure
 import matplotlib.pyplot as plt
 
 from ...interpret.measurements import Entry
-from ..figure import Figure
+from ..figure import Block, Figure
 from ..numbers import Column, Errors, Numbers
 from ..style import heading
 from .fits import OWN, Fits, mathtext
 from .labels import DECAY, PRODUCTION, parameter
 from .marks import MARKERS, series_color
+from .matrix import matrix_of
 
 
 class Row(NamedTuple):
@@ -40,9 +41,10 @@ def summary(fits: Fits) -> Figure:
                     Row(group, parameter(name), name, fits.title(which), found.value, minus, found.plus or minus)
                 )
     for item in fits.inputs(OWN) if fits.own else ():
-        for entry in item.entries:
-            label = f"{_production(entry)}, $H\\to$ {DECAY.get(entry.decay, entry.decay)}"
-            rows.append(Row("own runs", label, entry.name, fits.title(OWN), entry.value, entry.minus, entry.plus))
+        for entry in sorted(item.entries, key=lambda entry: entry.decay):
+            rows.append(
+                Row("own runs", _label(entry), entry.name, fits.title(OWN), entry.value, entry.minus, entry.plus)
+            )
     caption = (
         "Signal strengths μ = σ·B/(σ·B)_SM: for everything together, by production mode with the branching ratios of"
         " the SM, and by decay with its cross sections; bars are the 68 % intervals of the profile likelihood,"
@@ -52,8 +54,31 @@ def summary(fits: Fits) -> Figure:
     )
     return Figure(
         "signal_strengths", "Signal strengths by production and decay", caption,
-        lambda: _bars(rows, r"$\mu$ (SM = 1)", (-1.0, 5.0)), (_numbers(rows, "mu"),),
+        lambda: _bars(rows, r"$\mu$ (SM = 1)", _span(rows)), (_numbers(rows, "mu"),),
     )  # fmt: skip
+
+
+def _span(rows: Sequence[Row]) -> tuple[float, float]:
+    """Return the axis that shows all bars, within reason, with room for the numbers where there is one series."""
+    low = min(0.5, max(-1.0, min(row.value - row.minus for row in rows)))
+    high = max(1.5, min(5.0, max(row.value + row.plus for row in rows)))
+    room = 0.4 if len({row.series for row in rows}) == 1 else 0.05
+    return low - 0.05 * (high - low), high + room * (high - low)
+
+
+def correlations(fits: Fits) -> Figure | list[Block]:
+    """Return the correlation matrix of the strengths of own runs by production and decay; nothing without them."""
+    items = fits.inputs(OWN) if fits.own else []
+    if len(items) != 1 or len(items[0].entries) < 2:
+        return []
+    (item,) = items
+    caption = (
+        "Correlations of the signal strengths by production and decay, from the covariance of their joint fit: "
+        "nuisance parameters of one name, such as the luminosity, are shared by the channels. " + fits.sources(OWN)
+    )
+    names, labels = [entry.name for entry in item.entries], [_label(entry) for entry in item.entries]
+    draw, numbers = matrix_of(names, labels, item.correlation, fits.title(OWN))
+    return Figure("correlations_strengths", "Correlations of the signal strengths", caption, draw, (numbers,))
 
 
 def channels(fits: Fits) -> Figure:
@@ -75,6 +100,10 @@ def channels(fits: Fits) -> Figure:
         "strengths_by_channel", "Signal strengths by channel", caption,
         lambda: _bars(rows, r"$\mu$ (SM = 1)", (-2.0, 6.0), grouped=True), (_numbers(rows, "mu"),),
     )  # fmt: skip
+
+
+def _label(entry: Entry) -> str:
+    return f"{_production(entry)}, $H\\to$ {DECAY.get(entry.decay, entry.decay)}"
 
 
 def _production(entry: Entry) -> str:
@@ -113,7 +142,10 @@ def _bars(
             fmt=MARKERS[k % 5], color=series_color(name, k), markersize=6, elinewidth=2, capsize=0, label=name,
         )  # fmt: skip
         for row, at in zip(mine, y, strict=True):
-            if not span[0] < row.value < span[1]:
+            if len(series) == 1:
+                text = f"${row.value:.2f}_{{-{row.minus:.2f}}}^{{+{row.plus:.2f}}}$"
+                axes.text(0.985, at, text, ha="right", va="center", transform=axes.get_yaxis_transform(), fontsize=17)
+            elif not span[0] < row.value < span[1]:
                 side = int(row.value > span[1])
                 text, where = (f"{row.value:.1f} →", "right") if side else (f"← {row.value:.1f}", "left")
                 axes.text(span[side], at + 0.16, text, ha=where, fontsize=13, color=series_color(name, k))

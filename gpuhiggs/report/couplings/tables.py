@@ -12,6 +12,7 @@ from ...interpret import Combination, Estimate, posterior
 from ...interpret.tables import load
 from ..figure import Table
 from ..numbers import Column, Errors, Numbers, symmetric
+from ..strength import BOUND
 from . import differential
 from .branching import branching_numbers, measured_branching
 from .coupling_modifiers import MASSES, VACUUM, interval_numbers
@@ -39,11 +40,12 @@ def strengths(fits: Fits) -> Table:
 def _estimates(rows: Sequence[tuple[str, str, Estimate]], quantity: str) -> Numbers:
     plus = [one.plus or one.error for *_, one in rows]
     minus = [one.minus or -one.error for *_, one in rows]
+    remarks = [BOUND if one.at_bound else "" if one.error else "(held)" for *_, one in rows]
     return Numbers(
         (
             Column("data", [title for title, *_ in rows], independent=True),
             Column("parameter", [name for _, name, _ in rows], independent=True),
-            Column(quantity, [one.value for *_, one in rows], errors=(Errors(plus, minus),)),
+            Column(quantity, [one.value for *_, one in rows], errors=(Errors(plus, minus),), remarks=remarks),
         )
     )
 
