@@ -102,7 +102,7 @@ def test_strength_mass_and_their_intervals(folder: Path) -> None:
 
 
 def test_an_injected_signal_is_found_in_a_background_of_either_family(folder: Path) -> None:
-    answer = run(folder / "peak.yaml", settings={"mu": 1.5}, freeze=[], closure=25)
+    answer = run(folder / "peak.yaml", settings={"mu": 1.5}, freeze=[], closure=12)
     assert answer.closure is not None
     assert list(answer.closure) == ["bernstein", "exponential"]
     for one in answer.closure.values():
