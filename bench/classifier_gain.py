@@ -1,4 +1,4 @@
-"""What a classifier gains in the full shape fit, channel by channel: ``python -m bench.classifier_gain [CHANNEL …]``.
+"""What a classifier gains in the full shape fit: ``python -m bench.classifier_gain [CHANNEL …] [--luminosity FB]``.
 
 A model is trained on one simulation; on another, independent one stands the demo's statistical model, once with its
 categories and once with each of them divided by the model's score, and both are fitted to what they expect. Simulated
@@ -10,9 +10,9 @@ signal, which no category can improve; of the statistical part alone.
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,7 +67,9 @@ STUDIES = {
 }  # fmt: skip
 
 
-def run_config(name: str, folder: Path, classifier: dict[str, Any] | None, workers: int) -> RunConfig:
+def run_config(
+    name: str, folder: Path, classifier: dict[str, Any] | None, workers: int, luminosity: float = LUMINOSITY
+) -> RunConfig:
     """Simulate the parts, and return the configuration of a run on them."""
     demo, study = analysis.load(name), STUDIES[name]
     selection = configuration.shipped_selection(demo.selection)
@@ -90,7 +92,7 @@ def run_config(name: str, folder: Path, classifier: dict[str, Any] | None, worke
                 {"name": f"{process}-{part}", "process": demo.samples[process].process, "kind": "simulation",
                  "files": [str(path)], "cross_section": cross_section}
             )  # fmt: skip
-    raw = {"selection": selection, "luminosity": LUMINOSITY, "datasets": datasets, "model": model}
+    raw = {"selection": selection, "luminosity": luminosity, "datasets": datasets, "model": model}
     return configuration.validate(RunConfig, raw, name)
 
 
@@ -154,7 +156,7 @@ def without_mc_statistics(made: inference.Workspace) -> inference.Workspace:
     return made.model_copy(update={"channels": tuple(channels)})
 
 
-def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
+def study(name: str, folder: Path, workers: int, luminosity: float = LUMINOSITY) -> dict[str, Any]:
     """Train, fit with and without, and compare."""
     folder.mkdir(parents=True, exist_ok=True)
     loaded, on = training.load(training_file(name, folder, workers))
@@ -164,8 +166,8 @@ def study(name: str, folder: Path, workers: int) -> dict[str, Any]:
     file = folder / f"{name}.json"
     write(training.with_origin(trained.model, loaded, files), file)
     boundaries = report["boundaries"]
-    plain = run_config(name, folder, None, workers)
-    divided = run_config(name, folder, {"file": str(file), "boundaries": boundaries}, workers)
+    plain = run_config(name, folder, None, workers, luminosity)
+    divided = run_config(name, folder, {"file": str(file), "boundaries": boundaries}, workers, luminosity)
     tallies = [engine.run(config, serially) for config in (plain, divided)]
     everything = list(range(PARTS))
     before, after = (expected(c, t, everything) for c, t in zip((plain, divided), tallies, strict=True))
@@ -206,15 +208,19 @@ def training_file(name: str, folder: Path, workers: int) -> Path:
 
 def main() -> None:
     """Study the channels that are named, or all."""
-    wanted = sys.argv[1:] or list(STUDIES)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("channels", nargs="*", default=list(STUDIES), metavar="CHANNEL")
+    parser.add_argument("--luminosity", type=float, default=LUMINOSITY, help="fb⁻¹")
+    given = parser.parse_args()
     folder = Path("bench-classifier-gain")
     found = json.loads(RESULT.read_text()) if RESULT.exists() else {"channels": {}}
     found["machine"] = {"processor": platform.processor() or platform.machine(), "parts": PARTS}
-    for name in wanted:
-        found["channels"][name] = study(name, folder / name, workers=1)
+    for name in given.channels:
+        key = name if given.luminosity == LUMINOSITY else f"{name} at {given.luminosity:g} fb⁻¹"
+        found["channels"][key] = study(name, folder / name, workers=1, luminosity=given.luminosity)
         RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-        for what, one in found["channels"][name]["gain"].items():
-            print(f"{name}: {what} better by {one['value']:.1%} ± {one['error']:.1%}, goal {STUDIES[name].goal:.0%}")
+        for what, one in found["channels"][key]["gain"].items():
+            print(f"{key}: {what} better by {one['value']:.1%} ± {one['error']:.1%}, goal {STUDIES[name].goal:.0%}")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..config import validate
-from ..config.calibrations import BRANCH, OBJECTS, CalibrationConfig, StepConfig, StepVariation
+from ..config.calibrations import BRANCH, DERIVED, OBJECTS, CalibrationConfig, StepConfig, StepVariation
 from ..corrections import CorrectionConfig, Library, compile_declared
 from ..errors import ConfigError
 from ..kernels import calibration as kernel
+from . import hard_process
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _VARIED = "varied"
@@ -44,7 +45,8 @@ class Calibration(NamedTuple):
     @property
     def branches(self) -> set[str]:
         """All branches that it reads."""
-        return {
+        derived = {name for branch in self.inputs.values() if DERIVED.match(branch) for name in hard_process.BRANCHES}
+        return derived | {
             part
             for branch in self.inputs.values()
             if (found := BRANCH.match(branch))

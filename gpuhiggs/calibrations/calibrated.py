@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config.calibrations import BRANCH, EVENT
+from ..config.calibrations import BRANCH, DERIVED, EVENT
 from ..errors import FileError, RunError
 from ..kernels import calibration as kernel
 from ..kernels import launch
 from ..read.values import Values
-from . import Calibration
+from . import Calibration, hard_process
 
 PROGRAM = launch.Program(kernel.__name__)
 PRESELECTING = ("muon", "electron", "photon")
@@ -23,10 +23,16 @@ NO_MATCH = -1.0
 """The value of ``BRANCH[INDEX]`` where an object has no partner."""
 
 
+def programs(calibrations: Mapping[str, Calibration]) -> list[launch.Program]:
+    """Return what calibrations run on; nothing, if there are none."""
+    derived = any(DERIVED.match(branch) for one in calibrations.values() for branch in one.inputs.values())
+    return [PROGRAM, *([hard_process.PROGRAM] if derived else [])] if calibrations else []
+
+
 def compile_for(calibrations: Iterable[Mapping[str, Calibration]]) -> None:
-    """Compile what calibrations run on, if there are any, or load it from the cache."""
-    if any(calibrations):
-        launch.compiled(PROGRAM)
+    """Compile what calibrations run on, or load it from the cache."""
+    for program in {program for one in calibrations for program in programs(one)}:
+        launch.compiled(program)
 
 
 class Calibrated(NamedTuple):
@@ -133,9 +139,12 @@ def _quantities(
     starts = []
     place = 0
     for branch in one.inputs.values():
-        match = BRANCH.match(branch)
-        assert match is not None
-        array, an_event = _values(match[1], match[2], offsets, branches, path)
+        if derived := DERIVED.match(branch):
+            array, an_event = hard_process.values(derived[1], branches, path), True
+        else:
+            match = BRANCH.match(branch)
+            assert match is not None
+            array, an_event = _values(match[1], match[2], offsets, branches, path)
         starts.append(~place if an_event else place)
         arrays.append(array)
         place += array.size

@@ -38,6 +38,8 @@ OBJECTS = ("muon", "electron", "photon", "jet", EVENT)
 NAME = re.compile(r"^[A-Za-z_]\w*$")
 BRANCH = re.compile(r"^([A-Za-z_]\w*)(?:\[([A-Za-z_]\w*)\])?$")
 """A branch, or one of another collection by the objects' indices into it."""
+DERIVED = re.compile(r"^hard_process\.(mass|same_flavour)$")
+"""What is found of the generator's four leptons: see :mod:`gpuhiggs.kernels.hard_process`."""
 
 
 class StepConfig(Model):
@@ -72,7 +74,10 @@ class CalibrationConfig(Model):
     """What is found of the objects of one class."""
 
     inputs: dict[str, str] = Field(default_factory=dict)
-    """Further quantities by name: branches of the objects, or of the event, or ``BRANCH[INDEX]`` of matched objects."""
+    """Further quantities by name: branches of the objects, or of the event, or ``BRANCH[INDEX]`` of matched objects.
+
+    ``hard_process.mass`` and ``hard_process.same_flavour`` are of the generator's four leptons, -1 without them.
+    """
     steps: dict[str, StepConfig] = Field(default_factory=dict)
     weights: tuple[str, ...] = ()
     """Steps whose values multiply an event's weight: of each selected object (jets: in the b tag's range)."""
@@ -82,8 +87,8 @@ class CalibrationConfig(Model):
     @field_validator("inputs")
     @classmethod
     def _branches(cls, value: dict[str, str]) -> dict[str, str]:
-        if wrong := [branch for branch in value.values() if not BRANCH.match(branch)]:
-            msg = f"expected a branch, or BRANCH[INDEX], got {wrong[0]!r}"
+        if wrong := [branch for branch in value.values() if not (BRANCH.match(branch) or DERIVED.match(branch))]:
+            msg = f"expected a branch, BRANCH[INDEX], hard_process.mass or hard_process.same_flavour; got {wrong[0]!r}"
             raise ValueError(msg)
         return value
 

@@ -181,7 +181,7 @@ def fingerprint(config_json: str, dataset_name: str) -> str:
     }
     calibrations = prepared.variations.calibrations
     if calibrations:
-        parts["calibration"] = launch.source_hash(calibrated.PROGRAM)
+        parts["calibration"] = [launch.source_hash(program) for program in calibrated.programs(calibrations)]
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True).encode())
     for table in _arrays((prepared.tables.value, *(one.tables for one in calibrations.values()))):
         digest.update(f"{table.dtype.str} {table.shape}".encode() + np.ascontiguousarray(table).tobytes())

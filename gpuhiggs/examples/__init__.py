@@ -1,7 +1,8 @@
-"""Configurations and channels to start from: copy one and change it."""
+"""Configurations, channels and corrections to start from: copy one and change it."""
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -13,8 +14,10 @@ _HERE = Path(__file__).parent
 def titles() -> dict[str, str]:
     """Return the examples' names, and the first words of each, which say what it is."""
     found = {}
-    for path in sorted([*_HERE.glob("*.yaml"), *_HERE.glob("*.py")]):
-        if path.name != "__init__.py":
+    for path in sorted([*_HERE.glob("*.yaml"), *_HERE.glob("*.py"), *_HERE.glob("*.json")]):
+        if path.suffix == ".json":
+            found[path.name] = str(json.loads(path.read_text(encoding="utf-8"))["description"]).partition(":")[0]
+        elif path.name != "__init__.py":
             found[path.name] = re.split(
                 r"[.:](?:\s|\W*$)", path.read_text(encoding="utf-8").splitlines()[0].strip('#" ')
             )[0]

@@ -6,7 +6,7 @@ from gpuhiggs.inference.compatibility import Compatibility, compatibility, split
 from gpuhiggs.inference.data import Data, asimov, counted, draw_toys, observed
 from gpuhiggs.inference.fit import Estimate, FitResult, fit
 from gpuhiggs.inference.flat_model import FlatModel, FloatArray
-from gpuhiggs.inference.goodness import GoodnessOfFit, goodness_of_fit
+from gpuhiggs.inference.goodness import GoodnessOfFit, goodness_of_fit, goodness_of_fits
 from gpuhiggs.inference.impacts import Budget, Impact, budget, impacts
 from gpuhiggs.inference.layout import flatten
 from gpuhiggs.inference.likelihood import Likelihood
@@ -87,6 +87,7 @@ __all__ = [
     "flatten",
     "from_pyhf",
     "goodness_of_fit",
+    "goodness_of_fits",
     "grid_around",
     "hypothesis_test",
     "impacts",

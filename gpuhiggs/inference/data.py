@@ -100,6 +100,9 @@ def draw_toys(
     Counts are Poisson; auxiliary measurements are drawn from their own normal or Poisson. Each toy has its own child of
     `generator`, so toy k of a fresh seeded generator is the same however many are drawn.
     """
+    if n < 1:
+        msg = f"{n} toys, expected at least 1"
+        raise InputError(msg)
     theta = model.values(parameters)
     expected, constraints = _expected(model, theta), model.constraints
     toys = []

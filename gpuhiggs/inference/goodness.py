@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -82,29 +82,50 @@ def goodness_of_fit(
     InputError
         An unknown measure, or as `fit`.
     """
-    if measure not in MEASURES:
-        msg = f"measure {measure!r}, expected one of {', '.join(MEASURES)}"
+    (found,) = goodness_of_fits(model, data, (measure,), n_toys=n_toys, generator=generator, best=best, fixed=fixed)
+    return found
+
+
+def goodness_of_fits(
+    model: FlatModel,
+    data: Data,
+    measures: Sequence[Measure] = MEASURES,
+    *,
+    n_toys: int = 0,
+    generator: np.random.Generator | None = None,
+    best: FitResult | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> tuple[GoodnessOfFit, ...]:
+    """Return several measures of the same fit, from the same toys, each of which is fitted once."""
+    if unknown := [measure for measure in measures if measure not in MEASURES]:
+        msg = f"measure {unknown[0]!r}, expected one of {', '.join(MEASURES)}"
         raise InputError(msg)
     best = best or fit(model, data, fixed=fixed)
     theta = model.values(best.values())
     constant = float(saturated(model, data.counts[np.newaxis], data.auxiliary[np.newaxis])[0])
-    statistic = _measure(measure, model, theta, data.counts, 2.0 * (best.nll - constant))
     held = model.held() | {model.index(name) for name in fixed or {}}
     free = sum(1 for i, p in enumerate(model.parameters) if p.constraint is None and i not in held)
     degrees = int(np.sum(model.arrays.floor > 0.0)) - free
-    p_value = float(chi2.sf(statistic, degrees)) if measure in ("saturated", "chi2") and degrees > 0 else None
-    found = np.zeros(0)
+    toys: Sequence[Data] = ()
+    fits = None
     if n_toys:
         toys = draw_toys(model, n_toys, generator or np.random.default_rng(0), best.values())
         fits = fit_toys(model, toys, parameters=best.values(), fixed=fixed, errors=False)
+    made = []
+    for measure in measures:
+        statistic = _measure(measure, model, theta, data.counts, 2.0 * (best.nll - constant))
+        p_value = float(chi2.sf(statistic, degrees)) if measure in ("saturated", "chi2") and degrees > 0 else None
         found = np.array(
-            [
+            []
+            if fits is None
+            else [
                 _measure(measure, model, fits.values[k], toys[k].counts, float(fits.deviance[k]))
-                for k in np.flatnonzero(fits.converged)
+                for k in np.flatnonzero(fits.converged).tolist()
             ]
         )
-    p_toys = float(np.mean(found >= statistic)) if len(found) else None
-    return GoodnessOfFit(measure, statistic, degrees, p_value, p_toys, found)
+        p_toys = float(np.mean(found >= statistic)) if len(found) else None
+        made.append(GoodnessOfFit(measure, statistic, degrees, p_value, p_toys, found))
+    return tuple(made)
 
 
 def _measure(measure: Measure, model: FlatModel, theta: FloatArray, counts: FloatArray, deviance: float) -> float:

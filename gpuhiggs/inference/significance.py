@@ -233,10 +233,18 @@ def hypothesis_test(
 
     Raises
     ------
+    InputError
+        The value is no number, out of the parameter's bounds or, for q̃, negative.
     RunError
         A fit did not converge.
     """
-    return _Tester(model, data, poi or model.poi, statistic, best).test(value)
+    name = poi or model.poi
+    low, high = model.bounds(name)
+    low = max(low, 0.0) if statistic == "q_tilde" else low
+    if not (math.isfinite(value) and low <= value <= high):
+        msg = f"test of {name!r}: {value:g}, expected a finite number from {low:g} to {high:g} for {statistic!r}"
+        raise InputError(msg)
+    return _Tester(model, data, name, statistic, best).test(value)
 
 
 def upper_limit(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ from . import (
     posterior,
     pulls,
 )
-from .figure import Block, Missing, Section
+from .figure import Block, Figure, Missing, Section
 from .record import Record
 from .statistics import Statistics
 
@@ -122,9 +124,22 @@ def write(answer: Answer | PeakAnswer, folder: Path) -> list[str]:
     """
     if isinstance(answer, Answer) and not answer.best.converged:
         return ["the fit did not converge"]
-    blocks = figures(answer) if isinstance(answer, Answer) else peak_figures.figures(answer)
+    blocks = _distinct(figures(answer) if isinstance(answer, Answer) else peak_figures.figures(answer))
     (shown,) = files.write_all([Section("fit", "Fit", blocks)], folder)
     return [f"{block.title}: {block.reason}" for block in shown.blocks if isinstance(block, Missing)]
+
+
+def _distinct(blocks: Sequence[Block]) -> list[Block]:
+    """Give a number to figures that are called as one before them: two scans of one parameter."""
+    seen: Counter[str] = Counter()
+    made: list[Block] = []
+    for block in blocks:
+        if isinstance(block, Figure):
+            seen[block.name] += 1
+            if seen[block.name] > 1:
+                block = replace(block, name=f"{block.name}_{seen[block.name]}")
+        made.append(block)
+    return made
 
 
 def _run(answer: Answer) -> _Bare:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import matplotlib.figure
@@ -10,7 +11,6 @@ import numpy as np
 
 from .. import inference
 from ..inference import GoodnessOfFit
-from ..inference.goodness import MEASURES
 from .figure import Block, Figure, Missing, Table
 from .numbers import Column, Numbers
 from .statistics import Statistics
@@ -29,13 +29,9 @@ def blocks(statistics: Statistics) -> list[Block]:
     """Return the distribution of toys and the table of all measures."""
     if not statistics.is_observed:
         return [Missing("Goodness of fit", "There are no data that the fit could describe.")]
-    found = [
-        inference.goodness_of_fit(
-            statistics.model, statistics.data, measure, n_toys=TOYS, generator=np.random.default_rng(SEED),
-            best=statistics.best,
-        )
-        for measure in MEASURES
-    ]  # fmt: skip
+    found = inference.goodness_of_fits(
+        statistics.model, statistics.data, n_toys=TOYS, generator=np.random.default_rng(SEED), best=statistics.best
+    )
     return [figure(statistics, found[0]), _table(found)]
 
 
@@ -70,7 +66,7 @@ def _draw(statistics: Statistics, found: GoodnessOfFit) -> matplotlib.figure.Fig
     return canvas
 
 
-def _table(found: list[GoodnessOfFit]) -> Table:
+def _table(found: Sequence[GoodnessOfFit]) -> Table:
     columns = (
         Column("measure", [WORDS[one.measure] for one in found], independent=True),
         Column("statistic", [one.statistic for one in found]),

@@ -65,14 +65,14 @@ def _draw_spectrum(
     canvas, (main, below) = plt.subplots(
         2, 1, figsize=(SIZE[0], 9.6), sharex=True, gridspec_kw={"height_ratios": [3, 1.3]}
     )
+    seen = counts > 0
     centers, (low, high) = (edges[1:] + edges[:-1]) / 2, garwood(counts)
+    errors = (counts - low)[seen], (high - counts)[seen]
     for axes, taken in ((main, 0.0), (below, smooth)):
         axes.plot(centers, smooth - taken, "--", color=COLORS[0], linewidth=2.5, label="Background")
         axes.plot(centers, smooth + peak - taken, color=COLORS[2], linewidth=2.5, label="Signal + background")
-        axes.errorbar(
-            centers, counts - taken, (counts - low, high - counts), fmt="o", color="black", markersize=5, label="Data"
-        )
-    main.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.3 * high.max()))
+        axes.errorbar(centers[seen], (counts - taken)[seen], errors, fmt="o", color="black", markersize=5, label="Data")
+    main.set(xlim=(edges[0], edges[-1]), ylim=(0, 1.3 * max(high[seen].max(initial=0), (smooth + peak).max())))
     main.set_ylabel("Events / bin")
     main.legend(title=name.replace("_", " "), loc="upper right")
     below.set_xlabel("Mass [GeV]")

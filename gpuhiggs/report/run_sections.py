@@ -9,6 +9,7 @@ from . import (
     after_fit,
     budget,
     contours,
+    correlation,
     cutflow,
     detection,
     event_display,
@@ -88,6 +89,7 @@ def _of_fit(found: statistics.Statistics) -> list[Block]:
     return [
         *_attempt("Distributions after the fit", lambda: [after_fit.figure(found)]),
         *impacts,
+        *_attempt("Correlations", lambda: [correlation.figure(found)]),
         *_attempt("Goodness of fit", lambda: goodness.blocks(found)),
         *_attempt("Posterior", lambda: posterior.blocks(found, [*found.model.pois, *important])),
     ]

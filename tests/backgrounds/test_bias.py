@@ -17,5 +17,5 @@ def test_strength_of_many_draws(channel: str) -> None:
     run = make()
     found = bias(run, fit, DRAWS, with_fakes=True)
     assert abs(found["bias"]) < 0.1 + found["bias_error"]
-    assert found["width_of_pulls"] == pytest.approx(1.0, abs=0.1)
+    assert 0.8 < found["width_of_pulls"] < 1.1  # below 1: the method's own systematic error is not drawn
     assert bias(run, fit, DRAWS // 10, with_fakes=False)["bias"] > 0.3

@@ -90,9 +90,9 @@ def test_plots_with_the_numbers_behind_them(monkeypatch: pytest.MonkeyPatch, tmp
     folder = tmp_path / "plots"
     fitted(
         monkeypatch, tmp_path, str(workspace), "--plots", str(folder), "--impacts", "--budget", "--scan",
-        "mu=0:2:5", "mu=0:2:5,scale=-1:1:4",
+        "mu=0:2:5", "mu=0:2:5,scale=-1:1:4", "mu=0.5:1:3",
     )  # fmt: skip
-    names = {"after_fit", "correlation", "pulls", "budget", "scan_mu", "plane_mu_scale"}
+    names = {"after_fit", "correlation", "pulls", "budget", "scan_mu", "scan_mu_2", "plane_mu_scale"}
     for suffix in (".pdf", ".png"):
         assert {path.stem for path in (folder / "figures").glob(f"*{suffix}")} == names
     numbers = json.loads((folder / "numbers" / "correlation.json").read_text())

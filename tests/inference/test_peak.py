@@ -102,7 +102,7 @@ def test_strength_mass_and_their_intervals(folder: Path) -> None:
 
 
 def test_an_injected_signal_is_found_in_a_background_of_either_family(folder: Path) -> None:
-    answer = run(folder / "peak.yaml", settings={"mu": 1.5}, freeze=[], closure=25)
+    answer = run(folder / "peak.yaml", settings={"mu": 1.5}, freeze=[], closure=12)
     assert answer.closure is not None
     assert list(answer.closure) == ["bernstein", "exponential"]
     for one in answer.closure.values():
@@ -169,7 +169,7 @@ def test_options_that_are_not_for_a_peak(
         ("window", "windw", "peak.windw: Extra inputs are not permitted; known: file, data, signal"),
         ("window: [110", "window: [110.1", "window: 110.1 is no edge of the histograms; the nearest is 110"),
         ("window: [110", "window: [126", "the mass 125 is not within"),
-        ("/VBF/", "/VBH/", "no histogram 'm_gg/VBH/low' in gg.root; there are m_gg/VBF/high"),
+        ("/VBF/", "/VBH/", "no histogram 'm_gg/VBH/low' in gg.root; near: m_gg/VBF/low"),
         ("file: gg.root", "file: gh.root", "gh.root: cannot be read as a ROOT file"),
         ("{untagged: 0.1}", "{tagged: 0.1}", "nuisances.resolution: unknown category tagged; known: untagged, vbf"),
         ("peak:", "peek:", "expected the one key peak"),

@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pyhf
 import pytest
 from scipy.stats import norm
@@ -18,9 +19,11 @@ from gpuhiggs.inference import (
     Workspace,
     counted,
     discovery,
+    draw_toys,
     expected_discovery,
     fit,
     flatten,
+    hypothesis_test,
     observed,
 )
 
@@ -81,3 +84,15 @@ def test_events_in_a_bin_without_background_are_refused() -> None:
         InputError, match=r"channel 'c', bin 0: 4 observed events, but 0 are expected \(fixed: mu = 0\)"
     ):
         discovery(model, counted(model, [4.0]))
+
+
+@pytest.mark.parametrize(("value", "statistic"), [(math.nan, "q"), (-1.0, "q_tilde"), (math.inf, "q_tilde")])
+def test_values_that_cannot_be_tested_are_refused(value: float, statistic: Any) -> None:
+    model = counting(5.0, 4.0)
+    with pytest.raises(InputError, match=r"test of 'mu': \S+, expected a finite number from \S+ to inf for"):
+        hypothesis_test(model, counted(model, [7.0]), value, statistic=statistic)
+
+
+def test_no_toys_are_refused() -> None:
+    with pytest.raises(InputError, match="0 toys, expected at least 1"):
+        draw_toys(counting(5.0, 4.0), 0, np.random.default_rng(1))

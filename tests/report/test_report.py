@@ -26,8 +26,8 @@ from gpuhiggs.report import command, couplings, files, posterior, process
 from gpuhiggs.report.figure import Figure, Picture, Section, Table
 
 FIGURES = {
-    "workflow", "scan_mu", "strengths", "budget", "after_fit", "pulls", "goodness_of_fit", "posterior", "m4l", "m_z1",
-    "m_z2", "pt4l", "event_display", "cutflow", "n_minus_one", "detection", "performance",
+    "workflow", "scan_mu", "strengths", "budget", "after_fit", "pulls", "correlation", "goodness_of_fit", "posterior",
+    "m4l", "m_z1", "m_z2", "pt4l", "event_display", "cutflow", "n_minus_one", "detection", "performance",
 }  # fmt: skip
 
 

@@ -60,47 +60,69 @@ class Spectra:
             Not even one choice could be fitted.
         """
         held = dict(fixed or {})
-        functions = {c.name: self.candidates[c.name][0] for c in self.categories}
-        functions |= start.functions if start else {}
-        fit = self._fit(functions, held, start)
+        now = self._first(held, start)
         for _ in range(TURNS):
-            changed = False
-            shared = {name: fit.values[name] for name in ("mu", "mass", *(n.name for n in self.nuisances))}
+            before = now
             for category in self.categories:
-                best = self._best_of(category, functions[category.name], shared)
-                if best != functions[category.name]:
-                    functions = {**functions, category.name: best}
-                    changed = True
-            if not changed:
+                now = self._improved(now, category, held)
+            if now is before:
                 break
-            fit = self._fit(functions, held, None)
         if minos:
-            fit = self.model(functions).fit(fixed=held, start=fit.values, minos=minos)
-        if not fit.converged:
-            names = ", ".join(f"{name}: {function.name}" for name, function in functions.items())
-            msg = f"the fit of {names} did not converge"
-            raise RunError(msg)
-        return Choice(functions, fit, fit.nll + PENALTY * sum(f.n_parameters for f in functions.values()))
+            fit = self.model(now.functions).fit(fixed=held, start=now.fit.values, minos=minos)
+            now = Choice(now.functions, fit, now.penalised)
+        return now
+
+    def _first(self, held: Mapping[str, float], start: Choice | None) -> Choice:
+        """Return a choice that can be fitted: that of the start, or the first of each family that can."""
+        most = max(len(functions) for functions in self.candidates.values())
+        tried = [dict(start.functions)] if start else []
+        tried += [{name: fs[min(k, len(fs) - 1)] for name, fs in self.candidates.items()} for k in range(most)]
+        for functions in tried:
+            found = self._made(functions, held, start)
+            if found.fit.converged:
+                return found
+        names = "; ".join(", ".join(f"{name}: {function.name}" for name, function in one.items()) for one in tried)
+        msg = f"no choice of functions could be fitted; tried {names}"
+        raise RunError(msg)
+
+    def _improved(self, now: Choice, category: Category, held: Mapping[str, float]) -> Choice:
+        """Return a better choice of one category's function, if there is one that can be fitted."""
+        shared = {name: now.fit.values[name] for name in ("mu", "mass", *(n.name for n in self.nuisances))}
+        heights = self._heights(category, shared)
+        own = heights[now.functions[category.name]]
+        for function in sorted(heights, key=lambda f: heights[f]):
+            if not heights[function] < own - 1e-6:
+                break
+            found = self._made({**now.functions, category.name: function}, held, now)
+            if found.fit.converged and found.penalised < now.penalised - 1e-6:
+                return found
+        return now
+
+    def _made(self, functions: Mapping[str, Background], held: Mapping[str, float], start: Choice | None) -> Choice:
+        fit = self._fit(functions, held, start)
+        return Choice(dict(functions), fit, fit.nll + PENALTY * sum(f.n_parameters for f in functions.values()))
 
     def _fit(self, functions: Mapping[str, Background], held: Mapping[str, float], start: Choice | None) -> MassFit:
         model = self.model(functions)
-        known = {} if start is None else {n: v for n, v in start.fit.values.items() if n in model.names}
+        known: dict[str, float] = {}
+        if start is not None:  # what is shared, and the backgrounds whose functions stay
+            changed = [name for name, function in functions.items() if start.functions.get(name) != function]
+            places = {name for category in changed for name in model.background(category)}
+            known = {name: start.fit.values[name] for name in model.names if name not in places}
         fit = model.fit(fixed=held, start=known)
         return fit if fit.converged or not known else model.fit(fixed=held)
 
-    def _best_of(self, category: Category, now: Background, shared: Mapping[str, float]) -> Background:
-        """Return the best function of one category, with what it shares with others held."""
+    def _heights(self, category: Category, shared: Mapping[str, float]) -> dict[Background, float]:
+        """Return the penalised -ln L of one category with each function, what it shares with others held."""
         nuisances = [
             Nuisance(n.name, *(_only(sizes, category.name) for sizes in (n.scale, n.resolution, n.rate)))
             for n in self.nuisances
         ]
         heights = {}
-        for function in (now, *(f for f in self.candidates[category.name] if f != now)):
-            model = MassModel([replace(category, background=function)], nuisances, self.mass)
-            fit = model.fit(fixed=shared)
-            if fit.converged:
-                heights[function] = fit.nll + PENALTY * function.n_parameters
-        return min(heights, key=lambda f: heights[f] - (1e-6 if f == now else 0.0)) if heights else now
+        for function in self.candidates[category.name]:
+            fit = MassModel([replace(category, background=function)], nuisances, self.mass).fit(fixed=shared)
+            heights[function] = fit.nll + PENALTY * function.n_parameters
+        return heights
 
 
 def _only(sizes: Mapping[str, float], category: str) -> dict[str, float]:

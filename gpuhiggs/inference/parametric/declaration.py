@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -202,7 +203,8 @@ def _summed(
     variance: Any = 0.0
     for name in [name.replace("{category}", part) for name in names for part in parts]:
         if name not in known:
-            msg = f"no histogram {name!r} in {config.file}; there are {', '.join(sorted(known)[:8])}, …"
+            near = difflib.get_close_matches(name, known, n=3) or sorted(known)[:3]
+            msg = f"no histogram {name!r} in {config.file}; near: {', '.join(near)}"
             raise InputError(msg)
         histogram = source[name]
         own = np.asarray(histogram.axis().edges())

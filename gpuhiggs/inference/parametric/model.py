@@ -96,6 +96,11 @@ class MassModel:
             self._slices.append(slice(len(self.names), len(self.names) + n))
             self.names += [f"{category.name}_b{k}" for k in range(n)]
 
+    def background(self, category: str) -> list[str]:
+        """Return the names of the parameters of one category's background."""
+        names = [c.name for c in self.categories]
+        return self.names[self._slices[names.index(category)]]
+
     def start(self) -> FloatArray:
         """Return parameters to start from."""
         parts = [c.background.start(max(float(c.counts.sum()), 1.0)) for c in self.categories]

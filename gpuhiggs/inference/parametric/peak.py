@@ -78,6 +78,9 @@ class GaussianSum:
 
 Peak = CrystalBall | GaussianSum
 
+NO_CORE = 0.2
+"""Widths from the middle within which a tail does not begin: a peak that wants it so has been made of too little."""
+
 
 def fit_peak(edges: FloatArray, values: FloatArray, variances: FloatArray, reference: float = 125.0) -> CrystalBall:
     """Fit a double-sided Crystal Ball to a simulated histogram, by χ² with its MC errors.
@@ -111,9 +114,9 @@ def fit_peak(edges: FloatArray, values: FloatArray, variances: FloatArray, refer
         (0, None),
         (edges[0], edges[-1]),
         (0.1 * width, 5 * width),
-        (0.2, 6),
+        (NO_CORE, 6),
         (1.05, 200),
-        (0.2, 6),
+        (NO_CORE, 6),
         (1.05, 200),
     ]
     minuit.migrad()
@@ -122,7 +125,11 @@ def fit_peak(edges: FloatArray, values: FloatArray, variances: FloatArray, refer
     if not minuit.valid:
         msg = f"the fit of the peak did not converge: χ² {minuit.fval:.1f} for {int(use.sum())} bins"
         raise RunError(msg)
-    return peak(list(minuit.values)[1:])
+    found = peak(list(minuit.values)[1:])
+    if min(found.alpha_low, found.alpha_high) < 1.05 * NO_CORE:
+        msg = f"the fitted peak has no core: {found}; {int(use.sum())} bins are filled: too few simulated events?"
+        raise RunError(msg)
+    return found
 
 
 def fit_gaussians(

@@ -38,7 +38,7 @@ def to_workspace(model: MassModel, best: MassFit) -> Workspace:
                 moved[2 + j] = center[2 + j] + step
                 sides.append(tuple(model.rates(moved)[k][0].tolist()))
             peak.append(HistoSys(parameter=nuisance.name, up=sides[0], down=sides[1]))
-        places = [i for i, name in enumerate(model.names) if name.startswith(f"{category.name}_b")]
+        places = [model.names.index(name) for name in model.background(category.name)]
         values, vectors = np.linalg.eigh(best.covariance[np.ix_(places, places)])
         smooth: list[Modifier] = []
         for j in range(len(places)):
