@@ -156,7 +156,8 @@ class FileChannel(Channel):
         if int(selected.n[0]) > n or np.unique(selected.event[:n]).size < n:
             msg = f"{self.file.path}: an event is kept more than once"
             raise RunError(msg)
-        values = selected.values[: n * len(self._kept_fields)].reshape(n, -1)
+        width = len(self._kept_fields)
+        values = selected.values[: n * width].reshape(n, width)
         return {name: values[:, i] for i, name in enumerate(self._kept_fields)}
 
     def verify(self, out: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from pydantic import ValidationError
 
-from gpuhiggs.errors import GpuhiggsError, InputError, RunError
+from gpuhiggs.errors import GpuhiggsError, InputError, MissingExtraError, RunError
 from gpuhiggs.inference.answer import Answer
 from gpuhiggs.inference.closure import closure
 from gpuhiggs.inference.compatibility import compatibility
@@ -173,6 +173,8 @@ def _state(answer: Answer, settings: dict[str, float], options: Options) -> None
     def attempt(name: str, make: Callable[[], None], *, asked: bool) -> None:
         try:
             make()
+        except MissingExtraError:
+            raise
         except GpuhiggsError as error:
             answer.notes.append(f"no {name}: {error}")
             answer.is_well = answer.is_well and not asked

@@ -11,17 +11,13 @@ from typing import Any
 import numpy as np
 
 from gpuhiggs.errors import InputError
-from gpuhiggs.inference.expressions import Rational, parse
+from gpuhiggs.inference.constraints import constraints_of, lay_out_constraints
+from gpuhiggs.inference.factors import lay_out_factors
 from gpuhiggs.inference.flat_model import Constraints, FlatModel
 from gpuhiggs.inference.model import Channel, Sample, Workspace, modifiers_of
 from gpuhiggs.inference.modifiers import (
     BinError,
-    Formula,
-    GammaCount,
     HistoSys,
-    Lumi,
-    NormFactor,
-    NormSys,
     ShapeFactor,
     ShapeSys,
     StatError,
@@ -49,13 +45,13 @@ def flatten(workspace: Workspace) -> FlatModel:
     stops = accumulate(channel.n_bins for channel in workspace.channels)
     channels = {c.name: slice(stop - c.n_bins, stop) for c, stop in zip(workspace.channels, stops, strict=True)}
     starts = [0, *accumulate(channel.n_bins for channel, _ in blocks)]
-    constraints = _constraints(parameters, workspace, index)
+    constraints = constraints_of(parameters, workspace, index)
     arrays = {
         **_parameters(parameters),
-        **_factors(blocks, index),
+        **lay_out_factors(blocks, index),
         **_shapes(blocks, index),
         **_bins(workspace, channels, blocks, starts, index, constraints),
-        **_constraint_arrays(constraints),
+        **lay_out_constraints(constraints),
         "block_start": starts,
         "block_bin": [channels[channel.name].start for channel, _ in blocks],
         "block_crop": [int(sample.crop) for _, sample in blocks],
@@ -129,91 +125,6 @@ def scale_of(parameter: Parameter) -> float:
     if isinstance(parameter.constraint, PoissonCount):
         return 1.0 / math.sqrt(parameter.constraint.events)
     return 0.1 * max(1.0, abs(parameter.initial))
-
-
-def _factors(blocks: Blocks, index: dict[str, int]) -> dict[str, Any]:
-    """Make the factors of blocks, each once however many blocks share it."""
-    known: dict[tuple[Any, ...], int] = {}
-    rationals: list[Rational] = []
-    starts, members = [0], []
-    for _, sample in blocks:
-        for modifier in sample.modifiers:
-            key: tuple[Any, ...]
-            if isinstance(modifier, NormFactor | Lumi | GammaCount):
-                key = (kernel.VALUE, index[modifier.parameter], 0.0, 0.0)
-            elif isinstance(modifier, NormSys):
-                up, down = math.log(modifier.up), math.log(modifier.down)
-                kind = {"code1": kernel.EXPONENTIAL, "code4": kernel.CODE4, "combine": kernel.ASYMMETRIC}
-                key = (kind[modifier.interpolation], index[modifier.parameter], up, down)
-                if key[0] == kernel.ASYMMETRIC and up == -down:
-                    key = (kernel.EXPONENTIAL, *key[1:])
-            elif isinstance(modifier, Formula):
-                expression = parse(modifier.expression)
-                if expression not in rationals:
-                    rationals.append(expression)
-                key = (kernel.RATIONAL, rationals.index(expression), 0.0, 0.0)
-            else:
-                continue
-            members.append(known.setdefault(key, len(known)))
-        starts.append(len(members))
-    keys = list(known)
-    return {
-        "factor_kind": [key[0] for key in keys],
-        "factor_parameter": [key[1] for key in keys],
-        "factor_up": [key[2] for key in keys],
-        "factor_down": [key[3] for key in keys],
-        "factor_series": np.array([code4_series(key[2], key[3]) for key in keys]).ravel(),
-        "block_factor_start": starts,
-        "block_factor": members,
-        **_rationals(rationals, index),
-    }
-
-
-def _rationals(rationals: Sequence[Rational], index: dict[str, int]) -> dict[str, Any]:
-    starts, numerators = [0], [0]
-    variables: list[int] = []
-    denominators: list[int] = []
-    coefficients: list[float] = []
-    powers: list[int] = []
-    power_starts: list[int] = []
-    for expression in rationals:
-        names = expression.variables
-        variables += [index[name] for name in names]
-        starts.append(len(variables))
-        for part in expression:
-            for monomial, coefficient in part.items():
-                power_starts.append(len(powers))
-                coefficients.append(coefficient)
-                powers += [dict(monomial).get(name, 0) for name in names]
-            (denominators if len(denominators) < len(numerators) else numerators).append(len(coefficients))
-    return {
-        "rational_start": starts,
-        "variable": variables,
-        "numerator_start": numerators,
-        "denominator_start": denominators,
-        "coefficient": coefficients,
-        "power_start": power_starts,
-        "power": powers,
-    }
-
-
-def code4_series(log_up: float, log_down: float) -> list[float]:
-    """Return a₁ … a₆ of HistFactory's code 4, from the logarithms of both factors.
-
-    The odd and the even coefficients each solve three equations: value, slope and curvature at ±1.
-    """
-    up, down = math.exp(log_up), math.exp(log_down)
-    slope_up, slope_down = up * log_up, -down * log_down
-    curve_up, curve_down = up * log_up**2, down * log_down**2
-    odd, odd_slope, odd_curve = (up - down) / 2, (slope_up + slope_down) / 2, (curve_up - curve_down) / 2
-    a5 = (3 * odd - 3 * odd_slope + odd_curve) / 8
-    a3 = (odd_slope - odd) / 2 - 2 * a5
-    a1 = odd - a3 - a5
-    even, even_slope, even_curve = (up + down) / 2 - 1, (slope_up - slope_down) / 2, (curve_up + curve_down) / 2
-    a6 = (8 * even - 5 * even_slope + even_curve) / 8
-    a4 = even_slope / 2 - even - 2 * a6
-    a2 = even - a4 - a6
-    return [a1, a2, a3, a4, a5, a6]
 
 
 def _shapes(blocks: Blocks, index: dict[str, int]) -> dict[str, Any]:
@@ -309,58 +220,3 @@ def _alone(workspace: Workspace, index: dict[str, int]) -> set[tuple[str, int]]:
             if sum(f"{name}[{number}]" in index for name in names) == 1:
                 alone.add((channel.name, number))
     return alone
-
-
-def _constraints(parameters: Sequence[Parameter], workspace: Workspace, index: dict[str, int]) -> Constraints:
-    normal = [(i, p.constraint) for i, p in enumerate(parameters) if isinstance(p.constraint, Gaussian)]
-    counts = [(i, p.constraint) for i, p in enumerate(parameters) if isinstance(p.constraint, PoissonCount)]
-    return Constraints(
-        gaussian=np.array([i for i, _ in normal], dtype=np.int64),
-        width=np.array([constraint.width for _, constraint in normal]),
-        poisson=np.array([i for i, _ in counts], dtype=np.int64),
-        events=np.array([constraint.events for _, constraint in counts]),
-        nominal=np.array([c.center for _, c in normal] + [c.events * c.at for _, c in counts]),
-        correlation=_correlation([i for i, _ in normal], parameters, workspace, index),
-    )
-
-
-def _correlation(
-    gaussian: Sequence[int], parameters: Sequence[Parameter], workspace: Workspace, index: dict[str, int]
-) -> Any:
-    """Return the correlation matrix of the Gaussian constraints, None for the unit matrix."""
-    if not workspace.correlations:
-        return None
-    matrix = np.eye(len(gaussian))
-    for entry in workspace.correlations:
-        try:
-            places = [gaussian.index(index[name]) for name in entry.parameters]
-        except (KeyError, ValueError) as error:
-            msg = f"correlation of {' and '.join(entry.parameters)}: both must be normally constrained parameters"
-            raise InputError(msg) from error
-        kinds = {parameters[gaussian[place]].kind for place in places}
-        if kinds & {"staterror", "binerror"} or places[0] == places[1]:
-            msg = f"correlation of {' and '.join(entry.parameters)}: expected two parameters, none of MC statistics"
-            raise InputError(msg)
-        matrix[places[0], places[1]] = matrix[places[1], places[0]] = entry.coefficient
-    if np.linalg.eigvalsh(matrix)[0] <= 1e-10:
-        msg = "the correlations of the constraints contradict each other: their matrix is not positive definite"
-        raise InputError(msg)
-    return matrix
-
-
-def _constraint_arrays(constraints: Constraints) -> dict[str, Any]:
-    rows: list[tuple[int, int, float]] = []
-    if constraints.correlation is not None:
-        precision = np.linalg.inv(constraints.correlation)
-        excess = precision - np.eye(len(precision))
-        for i, j in np.argwhere(np.triu(np.abs(excess) > 1e-15)).tolist():
-            rows.append((i, j, float(excess[i, j]) / (2.0 if i == j else 1.0)))
-    return {
-        "gaussian": constraints.gaussian,
-        "sharpness": 1.0 / constraints.width,
-        "poisson": constraints.poisson,
-        "scale": constraints.events,
-        "correlated_i": [i for i, _, _ in rows],
-        "correlated_j": [j for _, j, _ in rows],
-        "correlated_v": [v for _, _, v in rows],
-    }

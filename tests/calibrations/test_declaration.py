@@ -59,7 +59,7 @@ WRONG: dict[str, tuple[Change, str]] = {
     "unknown object": (lambda raw: raw["calibrations"].update(jets={}), "unknown object 'jets'; known: muon, electron"),
     "unknown key": (replace(jet, pt_min=3), "unknown key 'pt_min' in calibrations.jet; known: inputs, steps"),
     "two sources": (step("jec", formula="1"), "give one of correction, formula and random; got correction, formula"),
-    "no branch": (lambda raw: jet(raw)["inputs"].update(raw="a b"), "expected a branch, or BRANCH[INDEX], got 'a b'"),
+    "no branch": (lambda raw: jet(raw)["inputs"].update(raw="a b"), "hard_process.same_flavour; got 'a b'"),
     "named twice": (lambda raw: jet(raw)["steps"].update(raw={"formula": "1"}), "quantities named twice: raw"),
     "missing momentum": (lambda raw: jet(raw).pop("met_pt_min"), "met_pt_min is needed where a step scales the pt"),
     "unknown weight": (replace(jet, weights=["b"]), "weights: no step 'b'; there are uncalibrated, jec"),

@@ -236,6 +236,37 @@ def test_every_variation_agrees_with_awkward(channel: Path, events: tuple[Path, 
     assert variances.sum() == pytest.approx((nominal[3] ** 2).sum(), rel=1e-6)
 
 
+BY_OBJECT = (
+    CHANNEL[: CHANNEL.index("@scalar\ndef preselect")].replace("regular(20, 0.0, 200.0)", "regular(1, 0.0, 1e4)")
+    + """
+@scalar
+def body(event, inputs, weight, variation, out):
+    for i in each(inputs.lep, event):
+        forget(event, variation)
+        factor = scale_factor(inputs.lep, i, MUON, variation)
+        fill_varied(out.sum_pt, moved_pt(inputs.lep, i, MUON, variation), weight * factor, variation)
+    if inputs.Jet.offsets[event] < 0:
+        missing = moved_met(inputs.PuppiMET, event, variation)
+        weight *= scale_factor(inputs.Jet, 0, JET, variation)
+        fill_varied(out.met, p4.pt(missing), weight, variation)
+"""
+)
+
+
+def test_factors_are_forgotten_between_fills(channel: Path, events: tuple[Path, dict[str, Any]]) -> None:
+    """Where each object is filled by itself, a variation is that of its own factor and of the event."""
+    channel.write_text(BY_OBJECT, encoding="utf-8")
+    settings = declared(channel.parent)
+    settings["calibrations"] = {"jet": settings["calibrations"]["jet"]}
+    made = configured(channel, events[0], **settings)
+    found: Any = normalisation.varied(made, engine.run(made))["sum_pt"]["events"]
+    pt = ak.values_astype(events[1]["lep_pt"], np.float64)
+    weight = events[1]["genWeight"].astype(np.float64) * events[1]["L1_Nom"].astype(np.float64)
+    for name, key in (("nominal", "sf"), ("muon_idUp", "sfup"), ("muon_idDown", "sfdown")):
+        expected = ak.sum(ak.sum(ak.where(pt < 40, *FACTORS[key]), axis=1) * weight)
+        assert found[{"variation": name}].values(flow=True).sum() == pytest.approx(expected, rel=1e-6), name
+
+
 def test_one_digest_and_the_interpreters(channel: Path, events: tuple[Path, dict[str, Any]]) -> None:
     settings = declared(channel.parent)
     made = configured(channel, events[0], **settings, chunk_size=N)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,14 @@ def test_what_is_asked_more_rarely(
     out = capsys.readouterr().out
     assert "200 toys with mu = 2: pulls" in out
     assert "templates: 6 pruned, 2 symmetrised" in out
+
+
+def test_a_posterior_without_its_package(
+    monkeypatch: pytest.MonkeyPatch, workspace: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "nutpie", None)
+    assert run(monkeypatch, "fit", str(workspace), "--posterior", "200") == 2
+    assert "needs the package 'nutpie': pip install 'gpuhiggs[bayes]'" in capsys.readouterr().err
 
 
 def test_plots_with_the_numbers_behind_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, workspace: Path) -> None:

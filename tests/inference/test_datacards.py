@@ -179,6 +179,7 @@ def test_a_renamed_shape_keeps_its_templates(shaped: Path) -> None:
         ("observation -1", "observation 12", "channel 'b': observation 12, but data_obs has 7"),
         ("in/$CHANNEL", "out/$CHANNEL", "line 2: the file 'out/b_125.root' is missing"),
         ("process s z w", "process s z v", r"line 2: no histogram 'v' in .*b_125.root"),
+        ("rate -1 -1 -1", "rate -1 -1 -1 4", "line 10: 4 values for 3 columns"),
         ("imax 1", "imax 2", "line 1: imax 2, but there are 1 channels"),
         ("1.1 - 0.9/1.2", "1.1/1.2 - -", "line 12: 's' in 'b': 'mix' has templates, so '1.1/1.2' should be one"),
         ("jes shape", "jes shapeN", "line 11: 'jes': shapeN is not supported"),

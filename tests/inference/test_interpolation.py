@@ -7,8 +7,8 @@ import numpy as np
 import pyhf
 import pytest
 
+from gpuhiggs.inference.factors import code4_series
 from gpuhiggs.inference.flat_model import FloatArray
-from gpuhiggs.inference.layout import code4_series
 from gpuhiggs.kernels.response import asymmetric, code4, even_weight, exponential
 
 UP, DOWN = np.array([1.08, 1.5, 0.9, 1.02, 3.0]), np.array([0.93, 1 / 1.5, 1.2, 1.05, 0.4])

@@ -115,3 +115,13 @@ def test_what_does_not_fit_is_refused() -> None:
         Bernstein(0)
     with pytest.raises(InputError, match="no parameter 'nu'; known: mu, mass"):
         MassModel([category()]).fit(fixed={"nu": 1.0})
+
+
+def test_names_of_categories_may_begin_alike() -> None:
+    """``vbf`` and ``vbf_b``: the parameters of one background are not taken for the other's."""
+    model = MassModel([category(name="vbf"), category(2, name="vbf_b")])
+    assert model.background("vbf") == ["vbf_b0", "vbf_b1"]
+    assert model.background("vbf_b") == ["vbf_b_b0", "vbf_b_b1"]
+    workspace = to_workspace(model, model.fit(fixed={"mass": 125.0}))
+    names = {setting.name for setting in workspace.parameters}
+    assert names == {"vbf_shape0", "vbf_shape1", "vbf_b_shape0", "vbf_b_shape1"}

@@ -121,8 +121,8 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _exactly(values: Sequence[str], n: int) -> list[str]:
-    if len(values) < n:
+def _exactly(values: Sequence[str], n: int, *, words_may_follow: bool = False) -> list[str]:
+    if len(values) < n or (len(values) > n and not words_may_follow):
         msg = f"{len(values)} values for {n} columns"
         raise ValueError(msg)
     return list(values[:n])
@@ -234,7 +234,7 @@ def _systematic(card: Card, key: str, rest: Sequence[str], line: int) -> Nuisanc
         msg = f"{key!r}: gmN of {values[0]!r} events, expected an integer >= 0"
         raise ValueError(msg)
     events = int(values.pop(0)) if kind == "gmN" else 0
-    effects = tuple(None if set(v) <= {"-"} else v for v in _exactly(values, len(card.columns)))
+    effects = tuple(None if set(v) <= {"-"} else v for v in _exactly(values, len(card.columns), words_may_follow=True))
     effects = tuple(None if effect and _is_number(effect) and float(effect) == 0.0 else effect for effect in effects)
     found = Nuisance(key.removesuffix("[nofloat]"), kind, effects, events, key.endswith("[nofloat]"), line)
     _check_effects(found)

@@ -126,7 +126,9 @@ class Fits:
         """Say what went in, with sources: the end of a caption."""
         shown = [which] if which else [one for one in self.sets if one != TOGETHER]
         items = [item for one in shown for item in self.inputs(one)]
-        return "Inputs: " + "; ".join(f"{item.title}, {item.sqrt_s:g} TeV ({item.source})" for item in items) + "."
+        return (
+            "Inputs: " + "; ".join(f"{_once(item.title)}, {item.sqrt_s:g} TeV ({item.source})" for item in items) + "."
+        )
 
     def fit(self, which: str, model: str) -> Combination:
         """Return a model fitted to a set.
@@ -182,6 +184,11 @@ class Fits:
 
     def _intervals_uncached(self, which: str, model: str) -> dict[str, Interval]:
         return intervals(self._fit(which, model))
+
+
+def _once(title: str) -> str:
+    """Return the title of several runs without what is the same."""
+    return " + ".join(dict.fromkeys(title.split(" + ")))
 
 
 def _inputs(names: tuple[str, ...], view: str) -> tuple[Measurements, ...]:
