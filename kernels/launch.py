@@ -23,6 +23,7 @@ import importlib.metadata
 import importlib.util
 import os
 import platform
+import struct
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -290,6 +291,9 @@ def _values(value: tuple[Any, ...]) -> Iterator[Any]:
             yield entry
 
 
+_DOUBLE, _BITS = struct.Struct("<d"), struct.Struct("<q")
+
+
 @functools.lru_cache(maxsize=1024)
 def _shape(tuple_type: type) -> tuple[Leaf, ...]:
     return tuple(leaves(tuple_type))
@@ -303,20 +307,22 @@ def record(tuple_type: type, value: tuple[Any, ...]) -> Record:
     TypeError
         If a column is not a contiguous array of the type that the kernel declares.
     """
-    shape = _shape(tuple_type)
-    slots = np.empty(len(shape), dtype=np.uint64)
-    for i, (leaf, entry) in enumerate(zip(shape, _values(value), strict=True)):
-        if leaf.kind is not Column:
-            slots[i : i + 1].view(np.int64 if leaf.kind is int else np.float64)[0] = entry
-        else:
+    words = []
+    for leaf, entry in zip(_shape(tuple_type), _values(value), strict=True):
+        if leaf.kind is Column:
             require(leaf, entry)
-            slots[i] = entry.__array_interface__["data"][0]
+            words.append(entry.__array_interface__["data"][0])
+        else:
+            words.append(entry if leaf.kind is int else _BITS.unpack(_DOUBLE.pack(entry))[0])
+    slots = np.array(words, dtype=np.int64).view(np.uint64)
     return Record(slots, value)
 
 
 def require(leaf: Leaf, array: Any) -> None:
     """Raise a TypeError unless a column is a contiguous array, here or on a device, of the type that is declared."""
-    if array.dtype != leaf.dtype or (isinstance(array, np.ndarray) and not array.flags.c_contiguous):
+    dtype = array.dtype
+    is_right = (dtype.type is leaf.dtype and dtype.isnative) or dtype == leaf.dtype  # the first is quick
+    if not is_right or (isinstance(array, np.ndarray) and not array.flags.c_contiguous):
         msg = f"{'.'.join(leaf.path)}: {array.dtype} array, expected contiguous {np.dtype(leaf.dtype)}"
         raise TypeError(msg)
 
