@@ -13,7 +13,7 @@ import numpy as np
 from ..inference import batch
 from .figure import Figure
 from .numbers import Column, Errors, Numbers, bins, symmetric
-from .stack import colors, garwood
+from .stack import colors, garwood, split_unit
 from .statistics import Statistics
 from .style import COLORS, HATCHED, heading
 
@@ -25,6 +25,8 @@ SEED = 1
 
 class _Channel(NamedTuple):
     name: str
+    label: str
+    """Of the variable that is fitted, with its unit."""
     edges: np.ndarray
     samples: dict[str, np.ndarray]
     """The fitted samples from the bottom: backgrounds, then signals."""
@@ -40,7 +42,8 @@ def figure(statistics: Statistics) -> Figure:
     channels = _channels(statistics)
     caption = (
         f"{statistics.what}. Each channel of the model after the fit; hatched: the uncertainty that the fit leaves, "
-        "correlations included. Dashed: what was expected before the fit. Below: data over the fit."
+        "correlations included. Dashed: what was expected before the fit. Bins of several widths are scaled to that of "
+        "the narrowest. Below: data over the fit."
     )
     tables = tuple(_numbers(channel) for channel in channels)
     return Figure(
@@ -65,6 +68,7 @@ def _channels(statistics: Statistics) -> list[_Channel]:
         found.append(
             _Channel(
                 channel.name,
+                _label(statistics, channel.name),
                 np.asarray(channel.edges if channel.edges is not None else np.arange(channel.n_bins + 1.0)),
                 {name: samples[name] * scale for name in order},
                 total[where],
@@ -74,6 +78,14 @@ def _channels(statistics: Statistics) -> list[_Channel]:
             )
         )
     return found
+
+
+def _label(statistics: Statistics, channel: str) -> str:
+    config = statistics.run.config
+    model = config.divided_model
+    if model is None or channel not in model.channels:
+        return ""
+    return config.selection.histograms[model.histogram_of(channel)].label
 
 
 def _spread(statistics: Statistics, theta: np.ndarray) -> np.ndarray:
@@ -124,33 +136,40 @@ def _draw(statistics: Statistics, channels: list[_Channel]) -> matplotlib.figure
     return canvas
 
 
+def _density(channel: _Channel) -> tuple[np.ndarray, str]:
+    """Return by what each bin's events are multiplied to be drawn, and what the axis then shows."""
+    widths = np.diff(channel.edges)
+    if np.allclose(widths, widths[0]):
+        return np.ones_like(widths), "Events / bin"
+    _, unit = split_unit(channel.label)
+    return widths.min() / widths, f"Events / {widths.min():.3g} {unit}".rstrip()
+
+
 def _panel(axes: Any, statistics: Statistics, channel: _Channel, palette: dict[str, str]) -> None:
+    scale, shown = _density(channel)
     bottom = np.zeros_like(channel.total)
     for name, values in channel.samples.items():
-        label = statistics.run.label(name)
-        axes.stairs(bottom + values, channel.edges, baseline=bottom, fill=True, color=palette[name], label=label)
-        bottom = bottom + values
-    axes.stairs(
-        channel.total + channel.error, channel.edges, baseline=channel.total - channel.error, fill=True,
-        label="Unc. after the fit", **HATCHED,
-    )  # fmt: skip
-    axes.stairs(channel.before, channel.edges, color="black", linestyle="--", linewidth=1.5, label="Before the fit")
-    high = float(max((channel.total + channel.error).max(), channel.before.max()))
+        label, top = statistics.run.label(name), bottom + values * scale
+        axes.stairs(top, channel.edges, baseline=bottom, fill=True, color=palette[name], label=label)
+        bottom = top
+    above, below = (channel.total + channel.error) * scale, (channel.total - channel.error) * scale
+    axes.stairs(above, channel.edges, baseline=below, fill=True, label="Unc. after the fit", **HATCHED)
+    before = channel.before * scale
+    axes.stairs(before, channel.edges, color="black", linestyle="--", linewidth=1.5, label="Before the fit")
+    high = float(max(above.max(), before.max()))
     if channel.data is not None:
         low, up = garwood(channel.data)
         seen = channel.data > 0
         centers = (channel.edges[1:] + channel.edges[:-1]) / 2
-        errors = (channel.data - low)[seen], (up - channel.data)[seen]
+        data, errors = channel.data * scale, (((channel.data - low) * scale)[seen], ((up - channel.data) * scale)[seen])
         label = (
             "Data"
             if len(statistics.run.of_kind("data")) != 1
             else statistics.run.label(statistics.run.of_kind("data")[0])
         )
-        axes.errorbar(centers[seen], channel.data[seen], errors, fmt="o", color="black", markersize=6, label=label)
-        high = max(high, float(up[seen].max(initial=0)))
-    axes.set(
-        xlim=(channel.edges[0], channel.edges[-1]), ylim=(0, 1.75 * high if high > 0 else 1), ylabel="Events / bin"
-    )
+        axes.errorbar(centers[seen], data[seen], errors, fmt="o", color="black", markersize=6, label=label)
+        high = max(high, float((up * scale)[seen].max(initial=0)))
+    axes.set(xlim=(channel.edges[0], channel.edges[-1]), ylim=(0, 1.75 * high if high > 0 else 1), ylabel=shown)
     axes.tick_params(labelbottom=False)
     handles, labels = axes.get_legend_handles_labels()
     axes.legend(
@@ -170,3 +189,4 @@ def _ratio(axes: Any, channel: _Channel) -> None:
         axes.errorbar(centers[seen], (channel.data / safe)[seen], errors, fmt="o", color="black", markersize=6)
     axes.set(xlim=(channel.edges[0], channel.edges[-1]), ylim=(0, 2))
     axes.set_ylabel("Data / fit", loc="center", fontsize=17)
+    axes.set_xlabel(channel.label, fontsize=17)

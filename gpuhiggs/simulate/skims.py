@@ -13,6 +13,8 @@ from gpuhiggs.simulate.particles import Bools, Floats
 DIPHOTON_MASS = (100.0, 180.0)
 """GeV."""
 _PHOTON_PT = (30.0, 22.0)  # GeV, of the trigger
+_SHARES = (1.0 / 3.0, 1.0 / 4.0)
+"""pT / mγγ of the hardest photons in H → γγ (CMS, arXiv:2103.06956)."""
 _LEPTON_PT = (22.0, 12.0)  # GeV, below every threshold of the shipped selections
 _LEPTON_ISOLATION = 0.2
 _DIPHOTON_TRIGGER = "HLT_Diphoton30_22_R9Id_OR_IsoCaloId_AND_HE_R9Id_Mass90"
@@ -47,12 +49,15 @@ def electrons_and_muons(events: ak.Array) -> Bools:
 def rescale_diphotons(events: ak.Array, random: np.random.Generator) -> ak.Array:
     """Give each pair of photons a mass of its own, drawn from a power law, by scaling the photons of its event.
 
-    The power is that of the events themselves, by maximum likelihood. So a few thousand simulated events make a
-    spectrum without lumps, in each category of an analysis. What is beside the photons stays as it is: scaled with
-    them, jets would pass thresholds at some mass, and few events would make a step there.
+    The power is that of the events themselves, by maximum likelihood: of those whose photons have the shares of the
+    mass that selections ask for, as the trigger's thresholds let more pass the higher the mass. So a few thousand
+    simulated events make a spectrum without lumps, in each category of an analysis. What is beside the photons stays
+    as it is: scaled with them, jets would pass thresholds at some mass, and few events would make a step there.
     """
     mass = _diphoton_mass(events)
-    drawn = _power_law(_power(mass), random.random(len(mass)))
+    shares = [ak.to_numpy(events.Photon_pt[:, i]) / mass for i in range(2)]
+    selected = (shares[0] > _SHARES[0]) & (shares[1] > _SHARES[1])
+    drawn = _power_law(_power(mass[selected] if selected.any() else mass), random.random(len(mass)))
     factor = (drawn / mass).astype(np.float32)
     for name in _PHOTON:
         events = ak.with_field(events, events[name] * factor, name)

@@ -43,6 +43,23 @@ def test_masses_are_drawn_from_the_power_law_of_the_events() -> None:
     assert ak.array_equal(found.Jet_pt, events.Jet_pt)
 
 
+def test_the_power_is_that_of_events_that_selections_take() -> None:
+    """Pairs of small shares of the mass pass the trigger at high masses only: they must not flatten the spectrum."""
+    random = np.random.default_rng(2)
+    low, high = skims.DIPHOTON_MASS
+    masses = (low**-3.5 - random.random(20_000) * (low**-3.5 - high**-3.5)) ** (-1 / 3.5)
+    forward = np.zeros(30_000)
+    forward[20_000:] = 140.0 + 39.0 * random.random(10_000)
+    events = diphoton_events(np.where(forward > 0, forward, np.resize(masses, 30_000)))
+    eta = np.where(forward > 0, 1.4, 0.0)  # pt is then m / (2 cosh η): 0.23 of the mass
+    pt = ak.to_numpy(events.Photon_pt) / np.cosh(eta)[:, None]
+    events = ak.with_field(events, ak.from_regular(pt), "Photon_pt")
+    events = ak.with_field(events, ak.from_regular(np.stack([eta, -eta], axis=1)), "Photon_eta")
+    new = skims._diphoton_mass(skims.rescale_diphotons(events, random))[:20_000]
+    expected = np.log(low) + 1 / 3.5 - np.log(high / low) / ((high / low) ** 3.5 - 1)
+    assert abs(np.log(new).mean() - expected) < 0.005
+
+
 def test_electrons_and_muons() -> None:
     fired = {name: np.array([True, True, True, False]) for name in skims._DILEPTON_TRIGGERS}
     events = ak.Array(
