@@ -82,7 +82,7 @@ def _channels(statistics: Statistics) -> list[_Channel]:
 
 def _label(statistics: Statistics, channel: str) -> str:
     config = statistics.run.config
-    model = config.divided_model
+    model = None if config.model is None else config.divided_model  # a fit of a datacard has neither
     if model is None or channel not in model.channels:
         return ""
     return config.selection.histograms[model.histogram_of(channel)].label
