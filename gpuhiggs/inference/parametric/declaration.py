@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 import uproot
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
+from gpuhiggs.config.frozen import read_yaml, validate
 from gpuhiggs.errors import InputError, RunError
 from gpuhiggs.inference.flat_model import FloatArray
 from gpuhiggs.inference.modifiers import Declaration
@@ -139,24 +139,11 @@ def read(path: Path) -> PeakModel:
 
 
 def _config(path: Path) -> PeakConfig:
-    try:
-        raw = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        msg = f"{path}: cannot be read: {' '.join(str(error).split())}"
-        raise InputError(msg) from error
-    if not isinstance(raw, dict) or set(raw) != {"peak"}:
-        msg = f"{path}: expected the one key peak; a run's configuration is for gpuhiggs run"
+    raw = read_yaml(path)
+    if set(raw) != {"peak"} or not isinstance(raw["peak"], dict):
+        msg = f"{path}: expected the one key peak, a mapping; a run's configuration is for gpuhiggs run"
         raise InputError(msg)
-    try:
-        return PeakConfig.model_validate(raw["peak"])
-    except ValidationError as error:
-        lines = []
-        for item in error.errors():
-            place = ".".join(["peak", *map(str, item["loc"])])
-            known = f"; known: {', '.join(PeakConfig.model_fields)}" if item["type"] == "extra_forbidden" else ""
-            lines.append(f"{place}: {item['msg']}{known}")
-        msg = f"{path}: {'; '.join(lines)}"
-        raise InputError(msg) from error
+    return validate(PeakConfig, raw["peak"], f"{path}: peak")
 
 
 def _sizes(config: PeakConfig, sizes: Sizes) -> dict[str, float]:
